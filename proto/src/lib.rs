@@ -1,0 +1,24 @@
+//! The contracts of sipup: messages, clients, servers and descriptors, generated from `proto/sipup/**`.
+//!
+//! This crate holds no code of its own and knows no service. Read the `.proto` files: they are the documentation.
+
+#![allow(
+    missing_docs,
+    missing_debug_implementations,
+    unreachable_pub,
+    clippy::all,
+    clippy::pedantic,
+    clippy::str_to_string,
+    clippy::clone_on_ref_ptr,
+    reason = "generated code"
+)]
+
+include!(concat!(env!("OUT_DIR"), "/sipup.rs"));
+
+pub use sipup::{auth, catalog, jobs, orders, ratelimit, r#type};
+
+/// Every contract with its comments, for reflection.
+pub const DESCRIPTORS: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/sipup.binpb"));
+
+/// Every contract without comments, for Envoy's transcoder: small enough for a ConfigMap.
+pub const SLIM_DESCRIPTORS: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/sipup-slim.binpb"));
