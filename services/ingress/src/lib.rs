@@ -1,1 +1,25 @@
-//! To be written.
+//! Envoy's configuration as typed code.
+//!
+//! [`Config`] says what differs from one place to another: addresses, origins, limits. [`Config::render`] turns it into
+//! the JSON that Envoy 1.40 reads. What is the same everywhere is code: the order of the filters (`filters`), how an RPC
+//! is retried and who may call it (`routes`), how a sick backend is noticed (`clusters`).
+//!
+//! The route table is derived from the contracts: see [`rpcs`]. A new RPC needs no line here as long as its name follows
+//! the convention; one that does not is an [`Error`], not a silent default.
+
+mod api;
+mod bootstrap;
+mod clusters;
+mod config;
+mod connection;
+mod endpoints;
+mod filters;
+mod listeners;
+mod local_replies;
+mod observability;
+mod routes;
+mod rpcs;
+
+pub use config::{Config, Descriptors, Error, Jwt, Limiter, Limits, LocalLimit, Otlp};
+pub use endpoints::{Backend, Endpoints, ParseEndpointsError};
+pub use rpcs::{Access, Class, Rpc, rpcs};
