@@ -1,0 +1,47 @@
+//! Certificates of database servers.
+
+use std::{path::Path, sync::Arc};
+
+use rustls::{
+    ClientConfig, RootCertStore,
+    crypto::aws_lc_rs,
+    pki_types::{CertificateDer, pem::PemObject as _},
+};
+use tokio_postgres_rustls::MakeRustlsConnect;
+
+use super::error::Error;
+
+/// Trusts the authorities in `file`, or the public ones.
+pub(crate) fn connector(file: Option<&Path>) -> Result<MakeRustlsConnect, Error> {
+    let mut roots = RootCertStore::empty();
+    match file {
+        Some(file) => {
+            let certificates = CertificateDer::pem_file_iter(file)
+                .and_then(Iterator::collect::<Result<Vec<_>, _>>)
+                .map_err(|error| Error::internal(&format!("--database-ca-file {}: {error}", file.display())))?;
+            let (added, _) = roots.add_parsable_certificates(certificates);
+            if added == 0 {
+                return Err(Error::internal(&format!("--database-ca-file {}: no certificate in it", file.display())));
+            }
+        }
+        None => roots.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned()),
+    }
+    let config = ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
+        .with_safe_default_protocol_versions()
+        .map_err(|error| Error::internal(&format!("TLS: {error}")))?
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    Ok(MakeRustlsConnect::new(config))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_without_certificates_is_named() {
+        let Err(Error::Internal(cause)) = connector(Some(Path::new("Cargo.toml"))) else { panic!("must be refused") };
+        assert!(cause.to_string().contains("--database-ca-file Cargo.toml"), "{cause}");
+        assert!(connector(None).is_ok());
+    }
+}

@@ -1,0 +1,106 @@
+//! The gRPC side of a process: its services and the layers that every call passes.
+
+mod observe;
+mod stack;
+
+use std::{convert::Infallible, sync::Arc, time::Duration};
+
+use opentelemetry::metrics::Meter;
+use tonic::{
+    body::Body,
+    server::NamedService,
+    service::{Routes, RoutesBuilder},
+};
+use tower::Service;
+
+pub use self::observe::METHOD_UNKNOWN;
+use self::{observe::CallMetrics, stack::Stack};
+use crate::{
+    args::ServerArgs,
+    permissions::{PermissionMap, Permissions},
+    verifier::Verifier,
+};
+
+/// The metadata that carries log positions both ways.
+pub const POSITION_HEADER: &str = "sipup-lsn";
+
+/// The gRPC services of a process.
+#[derive(Debug)]
+pub struct Rpc {
+    routes: RoutesBuilder,
+    tables: Vec<Permissions>,
+    descriptors: &'static [u8],
+    verifier: Verifier,
+}
+
+impl Rpc {
+    /// No service yet. Tokens are checked by `verifier`; reflection answers from `descriptors`.
+    pub fn new(verifier: Verifier, descriptors: &'static [u8]) -> Self {
+        Self { routes: Routes::builder(), tables: Vec::new(), descriptors, verifier }
+    }
+
+    /// Adds a service, callable as its table says.
+    #[must_use]
+    pub fn add<S>(mut self, table: Permissions, service: S) -> Self
+    where
+        S: Service<http::Request<Body>, Error = Infallible> + NamedService + Clone + Send + Sync + 'static,
+        S::Response: axum::response::IntoResponse,
+        S::Future: Send + 'static,
+    {
+        assert_eq!(table.service(), S::NAME, "the permission table belongs to another service");
+        self.routes.add_service(service);
+        self.tables.push(table);
+        self
+    }
+
+    /// The verifier that the services' callers are checked by.
+    pub(crate) fn verifier(&self) -> &Verifier {
+        &self.verifier
+    }
+
+    /// Full names of the services, for health checks.
+    pub(crate) fn names(&self) -> Vec<&'static str> {
+        self.tables.iter().map(Permissions::service).collect()
+    }
+
+    /// Health, reflection and the services behind all layers.
+    pub(crate) fn into_routes<H>(mut self, health: H, args: &ServerArgs, meter: &Meter) -> anyhow::Result<Routes>
+    where
+        H: Service<http::Request<Body>, Error = Infallible> + NamedService + Clone + Send + Sync + 'static,
+        H::Response: axum::response::IntoResponse,
+        H::Future: Send + 'static,
+    {
+        self.routes.add_service(health);
+        self.routes.add_service(
+            tonic_reflection::server::Builder::configure()
+                .register_encoded_file_descriptor_set(self.descriptors)
+                .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
+                .build_v1()?,
+        );
+        let stack = Stack {
+            permissions: PermissionMap::new(&self.tables),
+            verifier: self.verifier,
+            calls: Arc::new(tokio::sync::Semaphore::new(args.max_calls)),
+            max_call_time: args.max_call_time,
+            metrics: CallMetrics::new(meter),
+        };
+        Ok(Routes::from(stack::apply(Arc::new(stack), self.routes.routes().into_axum_router())))
+    }
+}
+
+/// Settings of connections, the same for every server of ours.
+pub(crate) fn server(args: &ServerArgs) -> tonic::transport::Server {
+    #[expect(clippy::disallowed_methods, reason = "this is where the common settings are made")]
+    tonic::transport::Server::builder()
+        .tcp_nodelay(true)
+        .http2_keepalive_interval(Some(Duration::from_secs(30)))
+        .http2_keepalive_timeout(Some(Duration::from_secs(10)))
+        .http2_adaptive_window(Some(false))
+        .initial_stream_window_size(1 << 20)
+        .initial_connection_window_size(8 << 20)
+        .max_connection_age(args.max_connection_age)
+        .max_connection_age_grace(args.max_call_time)
+}
+
+#[cfg(test)]
+mod tests;

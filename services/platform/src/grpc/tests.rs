@@ -1,0 +1,168 @@
+use std::{future::pending, time::Duration};
+
+use aws_lc_rs::{
+    rand::SystemRandom,
+    signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair},
+};
+use axum::{Router, body::Body, response::Response, routing::post};
+use http::{HeaderMap, Request};
+use http_body_util::BodyExt as _;
+use jsonwebtoken::{Algorithm, EncodingKey, Header, jwk};
+use opentelemetry::metrics::MeterProvider as _;
+use opentelemetry_sdk::metrics::SdkMeterProvider;
+use serde_json::json;
+use tokio::sync::Semaphore;
+use tonic::{Code, Status};
+use tower::ServiceExt as _;
+use uuid::Uuid;
+
+use super::*;
+use crate::{
+    Allow, Clock, Position, Role, Session,
+    caller::Caller,
+    verifier::{AUDIENCE, Revocations},
+};
+
+const TABLE: Permissions = Permissions::new(
+    "x.v1.Things",
+    &[("Get", Allow::Anyone), ("Put", Allow::Roles(&[Role::Seller])), ("Hang", Allow::Anyone), ("Panic", Allow::Anyone)],
+);
+
+/// A stack around a few handlers, and tokens that it accepts.
+struct World {
+    router: Router,
+    registry: prometheus::Registry,
+    /// Metrics end with their provider.
+    _meters: SdkMeterProvider,
+    key: EncodingKey,
+}
+
+impl World {
+    fn new(max_calls: usize) -> Self {
+        let pkcs8 = EcdsaKeyPair::generate_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, &SystemRandom::new()).unwrap();
+        let key = EncodingKey::from_ec_der(pkcs8.as_ref());
+        let mut public = jwk::Jwk::from_encoding_key(&key, Algorithm::ES256).unwrap();
+        public.common.key_id = Some("a".into());
+        let keys = jwk::JwkSet { keys: vec![public] };
+        let registry = prometheus::Registry::new();
+        let exporter = opentelemetry_prometheus::exporter().with_registry(registry.clone()).build().unwrap();
+        let meters = SdkMeterProvider::builder().with_reader(exporter).build();
+        let stack = Stack {
+            permissions: PermissionMap::new(&[TABLE]),
+            verifier: Verifier::with_keys("https://test", &keys, Clock::system(), Revocations::none()),
+            calls: Arc::new(Semaphore::new(max_calls)),
+            max_call_time: Duration::from_secs(60),
+            metrics: CallMetrics::new(&meters.meter("test")),
+        };
+        let routes = Router::new()
+            .route("/x.v1.Things/Get", post(get))
+            .route("/x.v1.Things/Put", post(get))
+            .route("/x.v1.Things/Hang", post(async || pending::<Response>().await))
+            .route("/x.v1.Things/Panic", post(panics));
+        Self { router: stack::apply(Arc::new(stack), routes), registry, _meters: meters, key }
+    }
+
+    fn token(&self, role: &str) -> String {
+        let claims = json!({
+            "iss": "https://test", "aud": AUDIENCE, "sub": Uuid::nil(), "cid": Uuid::nil(), "sid": Uuid::nil(),
+            "role": role, "exp": Clock::system().now().as_second() + 60,
+        });
+        let header = Header { kid: Some("a".into()), ..Header::new(Algorithm::ES256) };
+        format!("Bearer {}", jsonwebtoken::encode(&header, &claims, &self.key).unwrap())
+    }
+
+    async fn call(&self, method: &str, headers: &[(&str, &str)]) -> HeaderMap {
+        let mut request = Request::post(format!("/x.v1.Things/{method}"));
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let response = self.router.clone().oneshot(request.body(Body::empty()).unwrap()).await.unwrap();
+        let (parts, body) = response.into_parts();
+        body.collect().await.unwrap();
+        parts.headers
+    }
+
+    async fn code(&self, method: &str, headers: &[(&str, &str)]) -> Code {
+        Status::from_header_map(&self.call(method, headers).await).map_or(Code::Ok, |status| status.code())
+    }
+
+    fn metrics(&self) -> String {
+        prometheus::TextEncoder::new().encode_to_string(&self.registry.gather()).unwrap()
+    }
+}
+
+/// Writes at position 1-5, and tells who called.
+async fn get(request: axum::extract::Request) -> Response {
+    request.extensions().get::<Session>().unwrap().record(Position { timeline: 1, lsn: 5 });
+    let role = request.extensions().get::<Caller>().map_or("nobody", |caller| caller.role.name());
+    Response::builder().header("caller", role).body(Body::empty()).unwrap()
+}
+
+async fn panics() -> Response {
+    panic!("password is hunter2")
+}
+
+#[tokio::test]
+async fn the_table_decides_before_the_handler_runs() {
+    let world = World::new(8);
+    let (buyer, seller) = (world.token("buyer"), world.token("seller"));
+    assert_eq!(world.code("Put", &[]).await, Code::Unauthenticated);
+    assert_eq!(world.code("Put", &[("authorization", &buyer)]).await, Code::PermissionDenied);
+    assert_eq!(world.call("Put", &[("authorization", &seller)]).await["caller"], "seller");
+    assert_eq!(world.code("Missing", &[("authorization", &seller)]).await, Code::Unimplemented);
+}
+
+#[tokio::test]
+async fn an_open_method_still_refuses_a_bad_token() {
+    let world = World::new(8);
+    assert_eq!(world.call("Get", &[]).await["caller"], "nobody");
+    for token in ["Bearer nonsense", "Bearer", "Basic YTpi", &world.token("nobody")] {
+        assert_eq!(world.code("Get", &[("authorization", token)]).await, Code::Unauthenticated, "{token}");
+    }
+}
+
+#[tokio::test]
+async fn the_position_of_a_commit_goes_out_and_a_bad_one_is_refused() {
+    let world = World::new(8);
+    assert_eq!(world.call("Get", &[(POSITION_HEADER, "1-4")]).await[POSITION_HEADER], "1-5");
+    assert_eq!(world.code("Get", &[(POSITION_HEADER, "soon")]).await, Code::InvalidArgument);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_call_ends_with_its_deadline_or_with_ours() {
+    let world = World::new(8);
+    assert_eq!(world.code("Hang", &[("grpc-timeout", "1S")]).await, Code::DeadlineExceeded);
+    assert_eq!(world.code("Hang", &[("grpc-timeout", "1000H")]).await, Code::DeadlineExceeded);
+    assert_eq!(world.code("Hang", &[]).await, Code::DeadlineExceeded);
+    assert_eq!(world.code("Hang", &[("grpc-timeout", "soon")]).await, Code::InvalidArgument);
+}
+
+#[tokio::test]
+async fn a_panic_costs_one_call_and_tells_nothing() {
+    let world = World::new(8);
+    let status = Status::from_header_map(&world.call("Panic", &[]).await).unwrap();
+    assert_eq!(status.code(), Code::Internal);
+    assert!(!status.message().contains("hunter2"));
+    assert_eq!(world.code("Get", &[]).await, Code::Ok);
+}
+
+#[tokio::test]
+async fn one_call_too_many_is_refused_and_a_dropped_call_frees_its_place() {
+    let world = World::new(1);
+    let request = Request::post("/x.v1.Things/Hang").body(Body::empty()).unwrap();
+    let mut hanging = Box::pin(world.router.clone().oneshot(request));
+    assert!(futures::poll!(&mut hanging).is_pending());
+    assert_eq!(world.code("Get", &[]).await, Code::ResourceExhausted);
+    drop(hanging);
+    assert_eq!(world.code("Get", &[]).await, Code::Ok);
+    let metrics = world.metrics();
+    assert!(metrics.contains("rpc_grpc_status_code=\"CANCELLED\",rpc_method=\"x.v1.Things/Hang\""), "{metrics}");
+}
+
+#[tokio::test]
+async fn callers_can_not_make_new_time_series() {
+    let world = World::new(8);
+    world.code("Nonsense", &[]).await;
+    let metrics = world.metrics();
+    assert!(metrics.contains(METHOD_UNKNOWN) && !metrics.contains("Nonsense"), "{metrics}");
+}
