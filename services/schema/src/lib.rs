@@ -14,6 +14,6 @@ mod passwords;
 pub use self::{
     catalogue::Schema,
     check::{NotReady, check},
-    migrate::{Error, Options, Report, SchemaReport, ensure_partitions, migrate, migrate_with},
+    migrate::{Error, Options, Report, SchemaReport, ensure_partitions, migrate, migrate_with, sources},
     passwords::RolePasswords,
 };

@@ -119,6 +119,12 @@ pub async fn migrate_with(database_url: &str, options: &Options) -> Result<Repor
     with_primary(database_url, async |client| run(client, options).await).await
 }
 
+/// All the SQL behind [`migrate`]: two programs with the same make the same database.
+pub fn sources() -> impl Iterator<Item = &'static str> {
+    let migrations = Schema::ALL.into_iter().flat_map(|schema| schema.migrations().iter().map(|(_, sql)| *sql));
+    [ROLES, DATABASE].into_iter().chain(migrations)
+}
+
 /// Makes the partitions ahead, and drops the days of job history that are over; answers how many were made. Daily, by the jobs service;
 /// `client` may be any role that is allowed to, for example `svc_jobs_system`.
 pub async fn ensure_partitions(client: &Client) -> Result<i32, Error> {

@@ -1,0 +1,83 @@
+//! The user that Postgres runs as: it refuses to be root.
+
+use std::ffi::OsStr;
+use std::fs;
+use std::os::unix::fs::chown;
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+
+use tokio::process::Command;
+
+use crate::error::{Error, Result};
+use crate::files;
+
+/// The id of `nobody`, outside of what any distribution gives to people.
+const NOBODY: u32 = 65534;
+
+/// How a program is kept from running as root.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Account {
+    /// As who we are.
+    Own,
+    /// In a user namespace in which we are called `nobody`: no other user is needed, and our private folders stay usable.
+    Namespace,
+    /// As the user `nobody`, where user namespaces are refused; its files live in a folder of its own.
+    Nobody,
+}
+
+impl Account {
+    /// The account for Postgres: our own, unless we are root.
+    pub async fn for_postgres() -> Self {
+        if !nix::unistd::geteuid().is_root() {
+            return Self::Own;
+        }
+        let mut probe = Self::Namespace.command(Path::new("true"));
+        let probe = probe.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).status().await;
+        if probe.is_ok_and(|status| status.success()) { Self::Namespace } else { Self::Nobody }
+    }
+
+    /// A command that runs `program` under this account.
+    pub fn command(self, program: &Path) -> Command {
+        match self {
+            Self::Own => Command::new(program),
+            Self::Namespace => {
+                let mut command = Command::new("unshare");
+                command.args([OsStr::new("--user"), OsStr::new("--map-user=65534"), program.as_os_str()]);
+                command
+            }
+            Self::Nobody => {
+                let mut command = Command::new(program);
+                command.uid(NOBODY).gid(NOBODY);
+                command
+            }
+        }
+    }
+
+    /// Where this account can keep what belongs into `folder`: there, or in a folder of its own named after it.
+    ///
+    /// # Errors
+    /// When the folder can't be made.
+    pub fn home(self, folder: &Path) -> Result<PathBuf> {
+        if self != Self::Nobody {
+            files::private_folder(folder)?;
+            return Ok(folder.to_owned());
+        }
+        let parent = Path::new("/var/lib/sipup");
+        fs::create_dir_all(parent).map_err(Error::file("create", parent))?;
+        let home = parent.join(crate::secrets::fingerprint(folder.as_os_str().as_encoded_bytes()));
+        files::private_folder(&home)?;
+        self.own(&home)?;
+        Ok(home)
+    }
+
+    /// Gives one file or folder that we made to the account.
+    ///
+    /// # Errors
+    /// When its owner can't be changed.
+    pub fn own(self, path: &Path) -> Result<()> {
+        match self {
+            Self::Nobody => chown(path, Some(NOBODY), Some(NOBODY)).map_err(Error::file("give away", path)),
+            Self::Own | Self::Namespace => Ok(()),
+        }
+    }
+}

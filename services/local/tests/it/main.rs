@@ -1,0 +1,3 @@
+//! Real processes, a real Postgres and a real Valkey.
+
+mod testing;
