@@ -91,7 +91,7 @@ BEGIN
         END IF;
     END IF;
     WITH RECURSIVE below (id, depth) AS (
-        SELECT p_id, 1
+        SELECT p_id COLLATE "C", 1
         UNION ALL
         SELECT c.id, b.depth + 1 FROM below b JOIN catalog.categories c ON c.parent_id = b.id WHERE b.depth < 20
     )
