@@ -99,7 +99,8 @@ mod tests {
     fn a_budget_beyond_a_hundred_is_refused_by_name() {
         let url = "postgres://svc_orders@127.0.0.1:5432/sipup";
         let error =
-            Program::try_parse_from(["program", "--database-url", url, "--database-pool-budget", "101"]).unwrap_err();
+            Program::try_parse_from(["program", "--database-url", url, "--database-pool-budget", "101"])
+                .unwrap_err();
         assert!(error.to_string().contains("--database-pool-budget"), "{error}");
     }
 }

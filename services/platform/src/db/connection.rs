@@ -29,7 +29,10 @@ pub(crate) struct Connection {
 
 impl Connection {
     /// Drives `connection` in the background for as long as `client` lives.
-    #[expect(clippy::disallowed_methods, reason = "ends with its client; shutdown need not wait for a socket")]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "ends with its client; shutdown need not wait for a socket"
+    )]
     pub(crate) fn start<T>(
         client: Client,
         mut connection: tokio_postgres::Connection<Socket, T>,
@@ -42,7 +45,9 @@ impl Connection {
         let task = tokio::spawn(async move {
             while let Some(message) = poll_fn(|context| connection.poll_message(context)).await {
                 match message {
-                    Ok(AsyncMessage::Notice(notice)) => tracing::debug!(code = notice.code().code(), "notice"),
+                    Ok(AsyncMessage::Notice(notice)) => {
+                        tracing::debug!(code = notice.code().code(), "notice")
+                    }
                     Ok(_) => {}
                     Err(error) => {
                         tracing::debug!(cause = %super::error::Cause::of(&error), %peer, "connection lost");

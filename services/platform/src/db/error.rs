@@ -88,11 +88,12 @@ impl Error {
     /// The kind of failure. A constraint that the service did not expect is a state that forbids the call, or our mistake.
     pub fn code(&self) -> Code {
         match self {
-            Self::Constraint { kind: ConstraintKind::Unique | ConstraintKind::Exclusion, .. } => Code::AlreadyExists,
-            Self::Constraint { kind: ConstraintKind::ForeignKey, .. } => Code::FailedPrecondition,
-            Self::Constraint { kind: ConstraintKind::Check | ConstraintKind::NotNull, .. } | Self::Internal(_) => {
-                Code::Internal
+            Self::Constraint { kind: ConstraintKind::Unique | ConstraintKind::Exclusion, .. } => {
+                Code::AlreadyExists
             }
+            Self::Constraint { kind: ConstraintKind::ForeignKey, .. } => Code::FailedPrecondition,
+            Self::Constraint { kind: ConstraintKind::Check | ConstraintKind::NotNull, .. }
+            | Self::Internal(_) => Code::Internal,
             Self::Conflict | Self::LockTimeout => Code::Conflict,
             Self::DeadlineExceeded => Code::DeadlineExceeded,
             Self::Unavailable(_) | Self::OutcomeUnknown(_) => Code::Unavailable,
@@ -118,11 +119,12 @@ impl Error {
     }
 }
 
-impl From<tokio_postgres::Error> for Error {
-    fn from(error: tokio_postgres::Error) -> Self {
-        let cause = Cause::of(&error);
+impl Error {
+    /// Which of the variants a failure of the driver is.
+    pub(crate) fn classify(error: &tokio_postgres::Error) -> Self {
+        let cause = Cause::of(error);
         let Some(server) = error.as_db_error() else {
-            return if is_connection(&error) { Self::Unavailable(cause) } else { Self::Internal(cause) };
+            return if is_connection(error) { Self::Unavailable(cause) } else { Self::Internal(cause) };
         };
         if let Some(kind) = constraint_kind(server.code()) {
             return Self::Constraint { name: server.constraint().unwrap_or_default().to_owned(), kind };
@@ -134,7 +136,7 @@ impl From<tokio_postgres::Error> for Error {
             Self::LockTimeout
         } else if *state == SqlState::QUERY_CANCELED {
             Self::DeadlineExceeded
-        } else if remedy(&error) != Remedy::None || is_overload(state) {
+        } else if remedy(error) != Remedy::None || is_overload(state) {
             Self::Unavailable(cause)
         } else {
             Self::Internal(cause)
@@ -155,7 +157,8 @@ impl Cause {
     /// Keeps severity, SQLSTATE, message and object names. The server's detail and hint quote values of rows: they are left out.
     pub(crate) fn of(error: &tokio_postgres::Error) -> Self {
         let Some(server) = error.as_db_error() else {
-            let text = error.source().map_or_else(|| error.to_string(), |source| format!("{error}: {source}"));
+            let text =
+                error.source().map_or_else(|| error.to_string(), |source| format!("{error}: {source}"));
             return Self { text: text.into(), state: None };
         };
         let mut text = format!("{} {}: {}", server.severity(), server.code().code(), server.message());
@@ -207,7 +210,9 @@ pub(crate) fn remedy(error: &tokio_postgres::Error) -> Remedy {
 
 /// Too many connections, or a server that is starting or stopping.
 pub(crate) fn is_overload(state: &SqlState) -> bool {
-    *state == SqlState::TOO_MANY_CONNECTIONS || *state == SqlState::CANNOT_CONNECT_NOW || state.code().starts_with("53")
+    *state == SqlState::TOO_MANY_CONNECTIONS
+        || *state == SqlState::CANNOT_CONNECT_NOW
+        || state.code().starts_with("53")
 }
 
 /// Whether COMMIT certainly did nothing: the server said so and lives on. Anything else leaves the outcome open.
@@ -218,7 +223,8 @@ pub(crate) fn commit_failed_for_sure(error: &tokio_postgres::Error) -> bool {
 /// Severities above ERROR are the last thing that a connection says. The untranslated severity is always there since version 9.6.
 fn ends_connection(server: &DbError) -> bool {
     use tokio_postgres::error::Severity;
-    matches!(server.parsed_severity(), Some(Severity::Fatal | Severity::Panic)) || server.code().code().starts_with("08")
+    matches!(server.parsed_severity(), Some(Severity::Fatal | Severity::Panic))
+        || server.code().code().starts_with("08")
 }
 
 /// Errors without a server's answer: the connection, unless it was a conversion on our side.
@@ -244,9 +250,11 @@ mod tests {
     #[test]
     fn what_the_public_reads_says_nothing_of_the_server() {
         let cause = Cause::new("ERROR 42P01: relation \"orders.secret\" does not exist");
-        for error in
-            [Error::Internal(cause.clone()), Error::Unavailable(cause.clone()), Error::OutcomeUnknown(cause.clone())]
-        {
+        for error in [
+            Error::Internal(cause.clone()),
+            Error::Unavailable(cause.clone()),
+            Error::OutcomeUnknown(cause.clone()),
+        ] {
             assert!(!error.to_string().contains("secret"), "{error}");
             assert!(crate::status::chain(&error).contains("secret"), "{error:?}");
         }

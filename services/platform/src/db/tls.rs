@@ -18,10 +18,15 @@ pub(crate) fn connector(file: Option<&Path>) -> Result<MakeRustlsConnect, Error>
         Some(file) => {
             let certificates = CertificateDer::pem_file_iter(file)
                 .and_then(Iterator::collect::<Result<Vec<_>, _>>)
-                .map_err(|error| Error::internal(&format!("--database-ca-file {}: {error}", file.display())))?;
+                .map_err(|error| {
+                    Error::internal(&format!("--database-ca-file {}: {error}", file.display()))
+                })?;
             let (added, _) = roots.add_parsable_certificates(certificates);
             if added == 0 {
-                return Err(Error::internal(&format!("--database-ca-file {}: no certificate in it", file.display())));
+                return Err(Error::internal(&format!(
+                    "--database-ca-file {}: no certificate in it",
+                    file.display()
+                )));
             }
         }
         None => roots.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned()),
@@ -40,7 +45,9 @@ mod tests {
 
     #[test]
     fn a_file_without_certificates_is_named() {
-        let Err(Error::Internal(cause)) = connector(Some(Path::new("Cargo.toml"))) else { panic!("must be refused") };
+        let Err(Error::Internal(cause)) = connector(Some(Path::new("Cargo.toml"))) else {
+            panic!("must be refused")
+        };
         assert!(cause.to_string().contains("--database-ca-file Cargo.toml"), "{cause}");
         assert!(connector(None).is_ok());
     }

@@ -153,9 +153,15 @@ mod tests {
 
     #[test]
     fn what_lacks_a_part_is_refused() {
-        for text in
-            ["", "h:5432", "mysql://u@h/d", "postgres://h/d", "postgres://u@h", "postgres://u@/d", "postgres://u@%2Ftmp/d"]
-        {
+        for text in [
+            "",
+            "h:5432",
+            "mysql://u@h/d",
+            "postgres://h/d",
+            "postgres://u@h",
+            "postgres://u@/d",
+            "postgres://u@%2Ftmp/d",
+        ] {
             assert!(text.parse::<DatabaseUrl>().is_err(), "{text}");
         }
     }

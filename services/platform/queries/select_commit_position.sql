@@ -1,0 +1,3 @@
+-- Where the log stands behind the commit before it.
+SELECT timeline, lsn
+  FROM sipup.commit_position()

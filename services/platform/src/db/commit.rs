@@ -1,0 +1,95 @@
+//! Ending a transaction that wrote, and learning where its commit stands.
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering},
+};
+
+use futures::future::join;
+use tokio_postgres::types::PgLsn;
+
+use super::{
+    connection::Connection,
+    error::{Cause, Error, Remedy, commit_failed_for_sure, remedy},
+    run::Run,
+};
+use crate::Position;
+
+const SELECT_COMMIT_POSITION: &str = include_str!("../../queries/select_commit_position.sql");
+
+/// Commits, and remembers whether the database can say where.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Committer {
+    /// Said once, not with every commit.
+    warned: Arc<AtomicBool>,
+}
+
+impl Committer {
+    /// Commits `run`. Answers where the commit stands, if there was anything to commit and the database says so.
+    pub(crate) async fn commit(&self, run: &Run) -> Result<Option<Position>, (Error, Remedy)> {
+        if let Some(failure) = run.failure() {
+            // The closure went on after a failure. The server would answer this COMMIT with a rollback, and call it a success.
+            return Err(failure);
+        }
+        if !run.has_begun() {
+            return Ok(None);
+        }
+        let lease = run.lease();
+        if lease.has_given_up() {
+            return Err((Error::internal("a statement was given up within its transaction"), Remedy::None));
+        }
+        let connection = lease.connection();
+        let ended = lease.fly(join(connection.client().batch_execute("COMMIT"), position(connection)));
+        let (committed, position) = ended.await;
+        match committed {
+            Ok(()) => {
+                lease.set_in_transaction(false);
+                Ok(self.known(position))
+            }
+            Err(error) if commit_failed_for_sure(&error) => {
+                lease.set_in_transaction(false);
+                Err((Error::classify(&error), remedy(&error)))
+            }
+            Err(error) => {
+                lease.set_broken();
+                // Nothing that could be done about it is safe to do.
+                Err((Error::OutcomeUnknown(Cause::of(&error)), Remedy::None))
+            }
+        }
+    }
+
+    fn known(&self, position: Result<Position, Error>) -> Option<Position> {
+        match position {
+            Ok(position) => Some(position),
+            Err(error) => {
+                if !self.warned.swap(true, Ordering::Relaxed) {
+                    let cause = crate::status::chain(&error);
+                    tracing::warn!(
+                        cause,
+                        "commits have no position: reads after writes go unprotected until migrated"
+                    );
+                }
+                None
+            }
+        }
+    }
+}
+
+/// Behind the COMMIT, in the same write: a position read inside the transaction lies before its commit record.
+async fn position(connection: &Connection) -> Result<Position, Error> {
+    let row = async {
+        let statement = connection.prepare(SELECT_COMMIT_POSITION).await?;
+        connection.client().query_one(&statement, &[]).await
+    }
+    .await
+    .map_err(|error| Error::classify(&error))?;
+    position_of(&row)
+}
+
+/// Reads the columns `timeline` and `lsn`.
+pub(crate) fn position_of(row: &tokio_postgres::Row) -> Result<Position, Error> {
+    let columns = || Ok::<_, tokio_postgres::Error>((row.try_get("timeline")?, row.try_get("lsn")?));
+    let (timeline, lsn): (i32, PgLsn) = columns().map_err(|error| Error::classify(&error))?;
+    let timeline = u32::try_from(timeline).map_err(|_| Error::internal("a timeline is negative"))?;
+    Ok(Position { timeline, lsn: lsn.into() })
+}

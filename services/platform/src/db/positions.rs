@@ -1,0 +1,73 @@
+//! Where each user's last write stands, for reads whose caller echoes nothing.
+
+use std::time::Duration;
+
+use super::replica::{Follower, Freshness};
+use crate::{Position, Session, redis::Redis};
+
+/// What a read must have reached.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Wanted {
+    /// This position, or nothing in particular.
+    Known(Option<Position>),
+    /// Nobody can say: only the primary is sure to have it.
+    Unknown,
+}
+
+/// Positions by user, kept in Redis for as long as a replica that is read from may lack them.
+#[derive(Clone, Debug)]
+pub(crate) struct Positions {
+    redis: Option<Redis>,
+    keep_for: Duration,
+    settle_within: Duration,
+}
+
+impl Positions {
+    pub(crate) fn new(redis: Option<Redis>, keep_for: Duration, settle_within: Duration) -> Self {
+        Self { redis, keep_for, settle_within }
+    }
+
+    /// What a read of `session` must have reached.
+    pub(crate) async fn wanted(&self, session: &Session) -> Wanted {
+        match (session.position(), session.user(), &self.redis) {
+            (Some(position), _, _) => Wanted::Known(Some(position)),
+            (None, None, _) => Wanted::Known(None),
+            (None, Some(user), Some(redis)) => match redis.position(user).await {
+                Ok(position) => Wanted::Known(position),
+                Err(_) => Wanted::Unknown,
+            },
+            (None, Some(_), None) => Wanted::Unknown,
+        }
+    }
+
+    /// Remembers that `session` wrote at `position`, for this call and for the user's next.
+    ///
+    /// If Redis doesn't take it, another pod could read an older state for this user: the answer then waits, bounded, until the
+    /// replica has the write.
+    pub(crate) async fn wrote(&self, session: &Session, position: Position, follower: &Follower) {
+        session.record(position);
+        let (Some(user), Some(redis)) = (session.user(), &self.redis) else { return };
+        if redis.record_position(user, position, self.keep_for).await.is_err()
+            && follower.freshness(Some(position)) == Freshness::Behind
+        {
+            follower.reached(position, self.settle_within).await;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use uuid::Uuid;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_user_who_says_nothing_reads_from_the_primary_when_nobody_knows() {
+        let positions = Positions::new(None, Duration::ZERO, Duration::ZERO);
+        let at = Position { timeline: 1, lsn: 7 };
+        let user = Some(Uuid::nil());
+        assert_eq!(positions.wanted(&Session::new(user, None)).await, Wanted::Unknown);
+        assert_eq!(positions.wanted(&Session::new(user, Some(at))).await, Wanted::Known(Some(at)));
+        assert_eq!(positions.wanted(&Session::new(None, None)).await, Wanted::Known(None));
+    }
+}
