@@ -115,8 +115,9 @@ fn circuit_breakers(requests: u32) -> CircuitBreakers {
         max_pending_requests: requests,
         max_requests: requests,
         track_remaining: true,
-        // Retries must not multiply the load on a backend that is failing because of load.
-        retry_budget: RetryBudget { budget_percent: Percent { value: 20.0 }, min_retry_concurrency: 10 },
+        // One of two pods that dies takes half of the calls in flight with it, and each of them comes again while it
+        // no longer counts as in flight. Still a bound: a backend that fails because of load gets it twice at most.
+        retry_budget: RetryBudget { budget_percent: Percent { value: 100.0 }, min_retry_concurrency: 64 },
     };
     CircuitBreakers { thresholds: vec![thresholds] }
 }

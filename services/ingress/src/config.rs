@@ -140,8 +140,8 @@ impl Default for LocalLimit {
 impl Default for Limits {
     fn default() -> Self {
         Self {
-            timeout: Duration::from_secs(60),
-            stream_timeout: Duration::from_secs(3_600),
+            timeout: Duration::from_mins(1),
+            stream_timeout: Duration::from_hours(1),
             unary_bytes: 4 << 20,
             bulk_bytes: 16 << 20,
             connections: 20_000,
@@ -165,7 +165,7 @@ impl Config {
                 audience: "sipup".into(),
                 jwks,
                 jwks_path: "/jwks.json".into(),
-                cache: Duration::from_secs(300),
+                cache: Duration::from_mins(5),
             },
             cors_origins: Vec::new(),
             local_limit: Some(LocalLimit::default()),

@@ -59,7 +59,7 @@ fn health_check() -> HealthCheckFilter {
     HealthCheckFilter { pass_through_mode: false, headers: vec![path] }
 }
 
-/// Among encodings that a client likes equally well, the smaller result wins over the older name.
+/// Among encodings that a client likes equally well, the last of these wins.
 fn compressors() -> [TypedExtension; 3] {
     let gzip = Gzip { memory_level: 5, window_bits: 12, compression_level: "COMPRESSION_LEVEL_4" };
     let compressor = |library, choose_first| Compressor {

@@ -7,6 +7,12 @@
 //! The route table is derived from the contracts: see [`rpcs`]. A new RPC needs no line here as long as its name follows
 //! the convention; one that does not is an [`Error`], not a silent default.
 
+#[expect(
+    clippy::enum_variant_names,
+    clippy::struct_excessive_bools,
+    clippy::struct_field_names,
+    reason = "names and fields are Envoy's"
+)]
 mod api;
 mod bootstrap;
 mod clusters;
@@ -19,7 +25,9 @@ mod local_replies;
 mod observability;
 mod routes;
 mod rpcs;
+mod validate;
 
 pub use config::{Config, Descriptors, Error, Jwt, Limiter, Limits, LocalLimit, Otlp};
 pub use endpoints::{Backend, Endpoints, ParseEndpointsError};
 pub use rpcs::{Access, Class, Rpc, rpcs};
+pub use validate::{ValidateError, validate};

@@ -6,11 +6,11 @@ use serde_json::json;
 use tonic::Code;
 
 use crate::api::{
-    AccessLogFilter, HeaderMatcher, HeaderValueOption, LocalReplyConfig, ResponseMapper, StringMatcher,
-    SubstitutionFormatString,
+    AccessLogFilter, Format, HeaderMatcher, HeaderValueOption, LocalReplyConfig, ResponseMapper,
+    StringMatcher, SubstitutionFormatString,
 };
 
-/// gRPC codes of the HTTP statuses that Envoy answers with. Its own mapping says UNAVAILABLE for 429 and INTERNAL for 400.
+/// gRPC codes of the HTTP statuses that Envoy answers REST callers with.
 const CODES: [(u32, Code); 12] = [
     (400, Code::InvalidArgument),
     (401, Code::Unauthenticated),
@@ -26,36 +26,45 @@ const CODES: [(u32, Code); 12] = [
     (504, Code::DeadlineExceeded),
 ];
 
+/// HTTP statuses whose gRPC code Envoy gets wrong: UNKNOWN for a body over the limit, and UNAVAILABLE, which clients
+/// would try again, for limits and time-outs of gRPC-Web callers.
+const GRPC_CODES: [(u32, Code, &str); 4] = [
+    (408, Code::DeadlineExceeded, "the call took too long"),
+    (413, Code::ResourceExhausted, "the message is too large"),
+    (429, Code::ResourceExhausted, "too many calls"),
+    (504, Code::DeadlineExceeded, "the call took too long"),
+];
+
 /// The first mapper that fits is used.
 pub(crate) fn all() -> LocalReplyConfig {
-    let mut mappers = vec![too_large_for_grpc(), limited_for_grpc_web()];
-    let rest = |status, code| {
-        let filter = AccessLogFilter::all(vec![AccessLogFilter::status(status), is_rest()]);
-        as_json(filter, code)
-    };
-    mappers.extend(CODES.into_iter().map(|(status, code)| rest(status, code)));
-    mappers.push(as_json(is_rest(), Code::Unknown));
-    LocalReplyConfig { mappers }
+    let of = |status, caller| AccessLogFilter::all(vec![AccessLogFilter::status(status), caller]);
+    let web = GRPC_CODES.map(|(status, code, message)| as_grpc_web(of(status, is_grpc_web()), code, message));
+    let grpc = GRPC_CODES.map(|(status, code, _)| with_code(of(status, is_grpc()), code));
+    let rest = CODES.map(|(status, code)| as_json(of(status, is_rest()), code));
+    let otherwise = [as_json(is_rest(), Code::Unknown)];
+    LocalReplyConfig { mappers: web.into_iter().chain(grpc).chain(rest).chain(otherwise).collect() }
 }
 
-/// A body over the limit is RESOURCE_EXHAUSTED, where Envoy would say UNKNOWN.
-fn too_large_for_grpc() -> ResponseMapper {
-    exhausted(AccessLogFilter::all(vec![AccessLogFilter::status(413), is_grpc()]))
+fn with_code(filter: AccessLogFilter, code: Code) -> ResponseMapper {
+    ResponseMapper { headers_to_add: vec![status_header(code)], ..ResponseMapper::of(filter) }
 }
 
-/// Over a limit is RESOURCE_EXHAUSTED, where the gRPC-Web filter would say UNAVAILABLE or nothing.
-fn limited_for_grpc_web() -> ResponseMapper {
-    let web = AccessLogFilter::header(HeaderMatcher::present("x-grpc-web", true));
-    exhausted(AccessLogFilter::all(vec![AccessLogFilter::status(429), web]))
-}
-
-fn exhausted(filter: AccessLogFilter) -> ResponseMapper {
-    let status = (Code::ResourceExhausted as i32).to_string();
+/// A gRPC-Web answer that consists of trailers only. An answer of any other form is given a code by the gRPC-Web filter,
+/// from its HTTP status.
+fn as_grpc_web(filter: AccessLogFilter, code: Code, message: &str) -> ResponseMapper {
     ResponseMapper {
-        filter,
-        headers_to_add: vec![HeaderValueOption::set("grpc-status", status)],
-        body_format_override: None,
+        status_code: Some(200),
+        headers_to_add: vec![status_header(code), HeaderValueOption::set("grpc-message", message)],
+        body_format_override: Some(SubstitutionFormatString {
+            content_type: Some("application/grpc-web+proto"),
+            ..SubstitutionFormatString::new(Format::empty())
+        }),
+        ..ResponseMapper::of(filter)
     }
+}
+
+fn status_header(code: Code) -> HeaderValueOption {
+    HeaderValueOption::set("grpc-status", (code as i32).to_string())
 }
 
 /// The JSON form of `google.rpc.Status`, as the services answer.
@@ -66,9 +75,9 @@ fn as_json(filter: AccessLogFilter, code: Code) -> ResponseMapper {
         ("details", json!([])),
     ]);
     ResponseMapper {
-        filter,
         headers_to_add: vec![HeaderValueOption::set("cache-control", "no-store")],
-        body_format_override: Some(SubstitutionFormatString { json_format: body, omit_empty_values: None }),
+        body_format_override: Some(SubstitutionFormatString::new(Format::JsonFormat(body))),
+        ..ResponseMapper::of(filter)
     }
 }
 
@@ -77,6 +86,11 @@ const ORIGINAL_PATH: &str = "x-envoy-original-path";
 
 fn has_grpc_type() -> HeaderMatcher {
     HeaderMatcher::matches("content-type", StringMatcher::Prefix("application/grpc".into()))
+}
+
+/// By the header that its clients send, since its content type becomes that of gRPC on the way.
+fn is_grpc_web() -> AccessLogFilter {
+    AccessLogFilter::header(HeaderMatcher::present("x-grpc-web", true))
 }
 
 fn is_grpc() -> AccessLogFilter {

@@ -7,7 +7,7 @@ use serde_json::Value;
 use crate::{
     Config, Otlp,
     api::{
-        CustomTag, Empty, EnvironmentResourceDetectorConfig, EnvoyGrpc, Extension, FileAccessLog,
+        CustomTag, Empty, EnvironmentResourceDetectorConfig, EnvoyGrpc, Extension, FileAccessLog, Format,
         FractionalPercent, GrpcService, JwtAuthentication, MetadataKey, MetadataKind, MetadataTag,
         OpenTelemetryConfig, ParentBasedSamplerConfig, Percent, Span, SubstitutionFormatString,
         TraceIdRatioBasedSamplerConfig, Tracing, TypedExtension,
@@ -81,6 +81,9 @@ pub(crate) fn access_log(config: &Config) -> TypedExtension {
         FIELDS.into_iter().map(|(name, format)| (name, Value::from(format))).collect();
     TypedExtension::new(&FileAccessLog {
         path: config.access_log.clone(),
-        log_format: SubstitutionFormatString { json_format, omit_empty_values: Some(true) },
+        log_format: SubstitutionFormatString {
+            omit_empty_values: Some(true),
+            ..SubstitutionFormatString::new(Format::JsonFormat(json_format))
+        },
     })
 }

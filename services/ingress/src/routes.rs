@@ -85,7 +85,7 @@ fn action(cluster: &str, class: Class, limits: &Limits) -> RouteAction {
         }),
         idle_timeout: Some(Span::secs(300)),
         retry_policy: match class {
-            Class::Read => Some(retries("unavailable,connect-failure,refused-stream,reset-before-request")),
+            Class::Read => Some(retries("unavailable,connect-failure,refused-stream,reset")),
             // Only while it is certain that no service has seen the call.
             Class::Write | Class::Bulk => {
                 Some(retries("connect-failure,refused-stream,reset-before-request"))
@@ -145,7 +145,7 @@ fn jwks(config: &Config) -> Route {
 }
 
 /// The last route. REST paths need some route before the transcoder knows what they are, else a preflight finds none; a
-/// call that still stands here afterwards is answered NOT_FOUND, or UNIMPLEMENTED over gRPC.
+/// call that still stands here afterwards is answered `NOT_FOUND`, or UNIMPLEMENTED over gRPC.
 fn nothing() -> Route {
     Route {
         name: "none".to_owned(),

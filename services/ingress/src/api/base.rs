@@ -148,14 +148,14 @@ struct SocketAddress {
 }
 
 impl Address {
-    pub(crate) fn new(host: impl ToString, port: u16) -> Self {
-        Self { socket_address: SocketAddress { address: host.to_string(), port_value: port } }
+    pub(crate) fn new(host: impl Into<String>, port: u16) -> Self {
+        Self { socket_address: SocketAddress { address: host.into(), port_value: port } }
     }
 }
 
 impl From<SocketAddr> for Address {
     fn from(address: SocketAddr) -> Self {
-        Self::new(address.ip(), address.port())
+        Self::new(address.ip().to_string(), address.port())
     }
 }
 

@@ -86,8 +86,16 @@ pub(crate) struct LocalReplyConfig {
 #[derive(Clone, Debug, Serialize)]
 pub(crate) struct ResponseMapper {
     pub(crate) filter: AccessLogFilter,
+    pub(crate) status_code: Option<u32>,
     pub(crate) headers_to_add: Vec<HeaderValueOption>,
     pub(crate) body_format_override: Option<SubstitutionFormatString>,
+}
+
+impl ResponseMapper {
+    /// Changes nothing yet.
+    pub(crate) const fn of(filter: AccessLogFilter) -> Self {
+        Self { filter, status_code: None, headers_to_add: Vec::new(), body_format_override: None }
+    }
 }
 
 #[derive(Clone, Debug, Serialize)]
@@ -148,8 +156,35 @@ impl AccessLogFilter {
 
 #[derive(Clone, Debug, Serialize)]
 pub(crate) struct SubstitutionFormatString {
-    pub(crate) json_format: BTreeMap<&'static str, Value>,
+    #[serde(flatten)]
+    pub(crate) format: Format,
+    pub(crate) content_type: Option<&'static str>,
     pub(crate) omit_empty_values: Option<bool>,
+}
+
+impl SubstitutionFormatString {
+    pub(crate) const fn new(format: Format) -> Self {
+        Self { format, content_type: None, omit_empty_values: None }
+    }
+}
+
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Format {
+    JsonFormat(BTreeMap<&'static str, Value>),
+    TextFormatSource(DataSource),
+}
+
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct DataSource {
+    inline_string: &'static str,
+}
+
+impl Format {
+    /// No body at all.
+    pub(crate) const fn empty() -> Self {
+        Self::TextFormatSource(DataSource { inline_string: "" })
+    }
 }
 
 #[derive(Clone, Debug, Serialize)]

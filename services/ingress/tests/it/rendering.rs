@@ -2,7 +2,9 @@
 
 use std::{fs, time::Duration};
 
-use ingress::{Backend, Config, Descriptors, Endpoints, Limiter, LocalLimit, Otlp};
+use ingress::{
+    Backend, Config, Descriptors, Endpoints, Error, Limiter, LocalLimit, Otlp, ValidateError, validate,
+};
 
 use crate::envoy;
 
@@ -14,7 +16,8 @@ fn config(endpoints: &str) -> Config {
 
 #[test]
 fn envoy_accepts_the_defaults_without_a_warning() {
-    assert_eq!(envoy::complaints(&config("127.0.0.1:22000").render().unwrap()), "");
+    let text = config("127.0.0.1:22000").render().unwrap();
+    assert_eq!(validate(envoy::program(), &text).unwrap(), "");
 }
 
 #[test]
@@ -31,5 +34,44 @@ fn envoy_accepts_every_option_without_a_warning() {
     config.limits.heap_bytes = Some(2 << 30);
     config.limits.timeout = Duration::from_millis(1_500);
     config.trusted_hops = 1;
-    assert_eq!(envoy::complaints(&config.render().unwrap()), "");
+    let warnings = validate(envoy::program(), &config.render().unwrap()).unwrap();
+    // The variable is set in a cluster, where it says which pod this is.
+    let others = warnings.lines().filter(|line| !line.contains("OTEL_RESOURCE_ATTRIBUTES"));
+    assert_eq!(others.collect::<Vec<_>>(), [""; 0]);
+}
+
+#[test]
+fn what_envoy_refuses_is_an_error_with_its_reason() {
+    let misspelt = config("127.0.0.1:22000").render().unwrap().replace("connect_timeout", "conect_timeout");
+    let problem = validate(envoy::program(), &misspelt).unwrap_err();
+    assert!(
+        matches!(&problem, ValidateError::Refused { said } if said.contains("conect_timeout")),
+        "{problem}"
+    );
+}
+
+#[test]
+fn what_can_not_be_meant_is_refused_by_its_name() {
+    let cases: [(&str, fn(&mut Config)); 10] = [
+        ("jobs", |config| config.backends.truncate(3)),
+        ("`console`", |config| config.backends.push(Backend::new("console", "127.0.0.1:1".parse().unwrap()))),
+        ("`jobs`", |config| config.backends.push(config.backends[3].clone())),
+        ("backends", |config| config.backends[0].endpoints = Endpoints::Static(Vec::new())),
+        ("limits.timeout", |config| config.limits.timeout = Duration::ZERO),
+        ("limits.unary_bytes", |config| config.limits.unary_bytes = 0),
+        ("local_limit.burst", |config| {
+            config.local_limit = Some(LocalLimit { burst: 0, ..LocalLimit::default() })
+        }),
+        ("cors_origins", |config| config.cors_origins = vec!["https://shop.example/".into()]),
+        ("jwt.jwks_path", |config| config.jwt.jwks_path = "jwks.json".into()),
+        ("otlp.percent", |config| {
+            config.otlp = Some(Otlp { percent: 101, ..Otlp::new("c:1".parse().unwrap()) })
+        }),
+    ];
+    for (named, spoil) in cases {
+        let mut config = config("127.0.0.1:22000");
+        spoil(&mut config);
+        let problem: Error = config.render().unwrap_err();
+        assert!(problem.to_string().contains(named), "{named}: {problem}");
+    }
 }

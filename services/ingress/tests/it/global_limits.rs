@@ -1,0 +1,92 @@
+//! The global limit: what its service is told about a call, and what happens when it says no or nothing.
+
+use http::Method;
+use ingress::{Endpoints, Limiter};
+use prost::Message;
+use serde_json::json;
+
+use crate::{
+    edge::{Edge, bearer},
+    stub::{Calls, Stub},
+};
+
+/// `envoy.service.ratelimit.v3.RateLimitRequest`.
+#[derive(Clone, PartialEq, Message)]
+struct Question {
+    #[prost(string, tag = "1")]
+    domain: String,
+    #[prost(message, repeated, tag = "2")]
+    descriptors: Vec<Descriptor>,
+}
+
+/// `envoy.extensions.common.ratelimit.v3.RateLimitDescriptor`.
+#[derive(Clone, PartialEq, Message)]
+struct Descriptor {
+    #[prost(message, repeated, tag = "1")]
+    entries: Vec<Entry>,
+    #[prost(message, optional, tag = "3")]
+    hits: Option<u64>,
+}
+
+#[derive(Clone, PartialEq, Message)]
+struct Entry {
+    #[prost(string, tag = "1")]
+    key: String,
+    #[prost(string, tag = "2")]
+    value: String,
+}
+
+/// An edge that asks a limiter, and what the limiter is asked.
+fn start() -> (Edge, Stub, Calls) {
+    let asked = Calls::default();
+    let limiter = Stub::grpc("limiter", asked.clone());
+    let edge = Edge::start(1, |config| {
+        let endpoints = Endpoints::Static(vec![limiter.address]);
+        // Generous, so that a busy machine is not mistaken for a dead limiter.
+        config.limiter =
+            Some(Limiter { timeout: std::time::Duration::from_secs(20), ..Limiter::new(endpoints) });
+    });
+    (edge, limiter, asked)
+}
+
+/// The last question as `key=value` entries of each descriptor, with its cost if it has one.
+fn last(asked: &Calls) -> Vec<String> {
+    let question: Question = asked.of("").last().unwrap().decode();
+    assert_eq!(question.domain, "sipup");
+    let text = |descriptor: &Descriptor| {
+        let entries = descriptor.entries.iter().map(|entry| format!("{}={}", entry.key, entry.value));
+        let cost = descriptor.hits.map(|hits| format!("cost {hits}"));
+        entries.chain(cost).collect::<Vec<_>>().join(" ")
+    };
+    question.descriptors.iter().map(text).collect()
+}
+
+#[tokio::test]
+async fn callers_are_counted_by_user_or_else_by_address() {
+    let (edge, _limiter, asked) = start();
+    let token = bearer(&edge.token());
+    let signed = [("authorization", &*token)];
+
+    assert_eq!(edge.get("/v1/products/7", &[]).await.status, 200);
+    assert_eq!(last(&asked), ["auth=anonymous remote_address=127.0.0.1"]);
+
+    assert_eq!(edge.get("/v1/products/7", &signed).await.status, 200);
+    assert_eq!(last(&asked), ["user_id=user-1"]);
+
+    assert_eq!(edge.rest(Method::POST, "/v1/auth/login", &[], "{}").await.status, 200);
+    let login = "class=login method=/sipup.auth.v1.AuthService/Login remote_address=127.0.0.1";
+    assert_eq!(last(&asked), ["auth=anonymous remote_address=127.0.0.1", login]);
+
+    assert_eq!(edge.rest(Method::POST, "/v1/products:batchCreate", &signed, "{}").await.status, 200);
+    assert_eq!(last(&asked), ["user_id=user-1 cost 10"]);
+}
+
+#[tokio::test]
+async fn a_refusal_is_told_and_a_missing_limiter_refuses_nobody() {
+    let (edge, limiter, _asked) = start();
+    let denied = bearer(&edge.key.token(&json!({"sub": "denied"})));
+    let headers = [("authorization", &*denied)];
+    assert_eq!(edge.get("/v1/products/7", &headers).await.error(), (429, 8));
+    drop(limiter);
+    assert_eq!(edge.get("/v1/products/7", &headers).await.status, 200);
+}
