@@ -71,12 +71,14 @@ impl Rpc {
         H::Future: Send + 'static,
     {
         self.routes.add_service(health);
-        self.routes.add_service(
+        let reflection = || {
             tonic_reflection::server::Builder::configure()
                 .register_encoded_file_descriptor_set(self.descriptors)
                 .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
-                .build_v1()?,
-        );
+        };
+        // Many clients, Python's among them, still ask for the older of the two.
+        let (current, older) = (reflection().build_v1()?, reflection().build_v1alpha()?);
+        self.routes.add_service(current).add_service(older);
         let stack = Stack {
             permissions: PermissionMap::new(&self.tables),
             verifier: self.verifier,
