@@ -29,6 +29,7 @@ mod error;
 mod keeper;
 mod lease;
 mod metrics;
+mod once;
 mod pool;
 mod positions;
 mod reaper;
@@ -46,6 +47,7 @@ use tokio_util::sync::CancellationToken;
 
 pub use args::DbArgs;
 pub use error::{Cause, ConstraintKind, Error};
+pub use once::OneConnection;
 pub use rows::{ReadOnly, Rows, Tx};
 pub use run::Params;
 pub use tokio_postgres::{
