@@ -26,7 +26,9 @@ pub enum NotReady {
         needed: i32,
     },
     /// A later release has taken away what this program uses.
-    #[error("schema {schema} serves programs from version {compatible_from} on, this one is of version {ours}")]
+    #[error(
+        "schema {schema} serves programs from version {compatible_from} on, this one is of version {ours}"
+    )]
     TooNew {
         /// The schema.
         schema: Schema,
@@ -61,7 +63,8 @@ pub async fn check(client: &impl GenericClient, schema: Schema) -> Result<(), No
 /// Before the first migration there is no such table, or no right to look at it.
 fn is_not_migrated(err: &tokio_postgres::Error) -> bool {
     err.code().is_some_and(|code| {
-        [SqlState::UNDEFINED_TABLE, SqlState::INVALID_SCHEMA_NAME, SqlState::INSUFFICIENT_PRIVILEGE].contains(code)
+        [SqlState::UNDEFINED_TABLE, SqlState::INVALID_SCHEMA_NAME, SqlState::INSUFFICIENT_PRIVILEGE]
+            .contains(code)
     })
 }
 
@@ -91,7 +94,9 @@ mod tests {
     #[test]
     fn an_older_schema_and_one_that_left_us_behind_are_not_ready() {
         let ours = Schema::Orders.required();
-        assert!(matches!(judge(Schema::Orders, ours - 1, 1), Err(NotReady::TooOld { found, needed, .. }) if found < needed));
+        assert!(
+            matches!(judge(Schema::Orders, ours - 1, 1), Err(NotReady::TooOld { found, needed, .. }) if found < needed)
+        );
         assert!(matches!(judge(Schema::Orders, ours + 5, ours + 1), Err(NotReady::TooNew { .. })));
     }
 }

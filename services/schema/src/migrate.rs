@@ -121,7 +121,8 @@ pub async fn migrate_with(database_url: &str, options: &Options) -> Result<Repor
 
 /// All the SQL behind [`migrate`]: two programs with the same make the same database.
 pub fn sources() -> impl Iterator<Item = &'static str> {
-    let migrations = Schema::ALL.into_iter().flat_map(|schema| schema.migrations().iter().map(|(_, sql)| *sql));
+    let migrations =
+        Schema::ALL.into_iter().flat_map(|schema| schema.migrations().iter().map(|(_, sql)| *sql));
     [ROLES, DATABASE].into_iter().chain(migrations)
 }
 
@@ -129,7 +130,8 @@ pub fn sources() -> impl Iterator<Item = &'static str> {
 /// `client` may be any role that is allowed to, for example `svc_jobs_system`.
 pub async fn ensure_partitions(client: &Client) -> Result<i32, Error> {
     retrying("make partitions", async || {
-        let row = client.query_one("SELECT orders.ensure_partitions() + jobs.ensure_partitions()", &[]).await?;
+        let row =
+            client.query_one("SELECT orders.ensure_partitions() + jobs.ensure_partitions()", &[]).await?;
         Ok(row.get(0))
     })
     .await
@@ -198,7 +200,12 @@ async fn migrate_schema(client: &mut Client, schema: Schema) -> Result<SchemaRep
     let report = runner.run_async(client).await.map_err(failed)?;
     let applied = report.applied_migrations().iter().map(ToString::to_string).collect::<Vec<_>>();
     record_version(client, schema).await?;
-    tracing::info!(schema = schema.name(), version = schema.required(), applied = applied.len(), "schema is up to date");
+    tracing::info!(
+        schema = schema.name(),
+        version = schema.required(),
+        applied = applied.len(),
+        "schema is up to date"
+    );
     Ok(SchemaReport { schema, version: schema.required(), applied })
 }
 

@@ -55,6 +55,9 @@ mod tests {
         let passwords = RolePasswords { jobs: Some("correct horse".to_owned()), ..RolePasswords::none() };
         let shown = format!("{passwords:?}");
         assert!(!shown.contains("horse"), "{shown}");
-        assert!(shown.contains(r#""svc_jobs": "given""#) && shown.contains(r#""svc_auth": "none""#), "{shown}");
+        assert!(
+            shown.contains(r#""svc_jobs": "given""#) && shown.contains(r#""svc_auth": "none""#),
+            "{shown}"
+        );
     }
 }

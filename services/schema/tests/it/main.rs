@@ -1,9 +1,14 @@
-#[tokio::test]
-async fn smoke() {
-    let url = "postgres://postgres@127.0.0.1:21000/smoke?sslmode=prefer";
-    let p = schema::RolePasswords::none();
-    let a = schema::migrate(url, &p).await.unwrap();
-    println!("{a:#?}");
-    let b = schema::migrate(url, &p).await.unwrap();
-    assert!(b.is_unchanged(), "{b:?}");
-}
+//! The schema on a real PostgreSQL: what migrating does, who may do what, and that the functions keep their promises under load.
+
+#![expect(clippy::unwrap_used, reason = "a helper that fails is a test that fails")]
+
+mod catalog;
+mod create_order;
+mod migrating;
+mod order_states;
+mod positions;
+mod queue;
+mod rights;
+mod stock_race;
+mod support;
+mod tenants;
