@@ -50,6 +50,7 @@ pub use error::{Cause, ConstraintKind, Error};
 pub use once::OneConnection;
 pub use rows::{ReadOnly, Rows, Tx};
 pub use run::Params;
+pub(crate) use tls::trusted_roots;
 pub use tokio_postgres::{
     Row,
     types::{FromSql, ToSql},
@@ -160,7 +161,9 @@ impl Db {
     /// Why it does not.
     pub async fn ready(&self) -> Result<(), NotReady> {
         let lease = self.0.primary.acquire(READY_WITHIN).await.map_err(NotReady)?;
-        let answer = lease.fly(tokio::time::timeout(READY_WITHIN, lease.connection().client().batch_execute(""))).await;
+        let answer = lease
+            .fly(tokio::time::timeout(READY_WITHIN, lease.connection().client().batch_execute("")))
+            .await;
         match answer {
             Ok(Ok(())) => Ok(()),
             Ok(Err(error)) => Err(NotReady(Error::classify(&error))),
@@ -174,6 +177,9 @@ impl Db {
 
 impl fmt::Debug for Db {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Db").field("service", &self.0.service).field("database", &self.0.database).finish_non_exhaustive()
+        f.debug_struct("Db")
+            .field("service", &self.0.service)
+            .field("database", &self.0.database)
+            .finish_non_exhaustive()
     }
 }

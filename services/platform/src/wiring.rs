@@ -14,8 +14,9 @@ impl Context {
     /// # Errors
     ///
     /// The arguments make no sense.
+    #[expect(clippy::unused_async, reason = "called like the other parts of a service")]
     pub async fn redis(&self, args: &RedisArgs) -> anyhow::Result<Option<Redis>> {
-        Ok(Redis::connect(args, self.tasks.clone(), &self.meter).await?)
+        Ok(Redis::connect(args, &self.tasks, self.stop.clone(), &self.meter)?)
     }
 
     /// Connects to the database in the background. The process is not ready before the primary answers.

@@ -46,7 +46,7 @@ impl Connection {
             while let Some(message) = poll_fn(|context| connection.poll_message(context)).await {
                 match message {
                     Ok(AsyncMessage::Notice(notice)) => {
-                        tracing::debug!(code = notice.code().code(), "notice")
+                        tracing::debug!(code = notice.code().code(), "notice");
                     }
                     Ok(_) => {}
                     Err(error) => {

@@ -2,7 +2,11 @@
 //!
 //! A caller branches on [`Error`]; what the server said stays in [`Cause`], for logs, without the values of rows.
 
-use std::{error::Error as _, fmt, sync::Arc};
+use std::{
+    error::Error as _,
+    fmt::{self, Write as _},
+    sync::Arc,
+};
 
 use tokio_postgres::error::{DbError, SqlState};
 
@@ -166,7 +170,7 @@ impl Cause {
             [("table", server.table()), ("column", server.column()), ("constraint", server.constraint())]
         {
             if let Some(name) = name {
-                text.push_str(&format!(" ({what} {name})"));
+                let _ = write!(text, " ({what} {name})");
             }
         }
         Self { text: text.into(), state: Some(server.code().clone()) }
@@ -229,7 +233,7 @@ fn ends_connection(server: &DbError) -> bool {
 
 /// Errors without a server's answer: the connection, unless it was a conversion on our side.
 fn is_connection(error: &tokio_postgres::Error) -> bool {
-    error.is_closed() || error.source().is_some_and(|source| source.is::<std::io::Error>())
+    error.is_closed() || error.source().is_some_and(<dyn std::error::Error>::is::<std::io::Error>)
 }
 
 fn constraint_kind(state: &SqlState) -> Option<ConstraintKind> {

@@ -43,6 +43,9 @@ pub(crate) enum Route {
     ReplicaFailed,
 }
 
+/// Name, description, and what a pool says.
+type Gauge = (&'static str, &'static str, fn(&Pool) -> usize);
+
 /// The instruments. Cheap to clone.
 #[derive(Clone, Debug)]
 pub(crate) struct Metrics(Arc<Instruments>);
@@ -90,7 +93,7 @@ impl Metrics {
 
     /// Reports `pool` for as long as the meter lives.
     pub(crate) fn watch(&self, pool: &Pool, role: Role) {
-        let gauges: [(&'static str, &'static str, fn(&Pool) -> usize); 4] = [
+        let gauges: [Gauge; 4] = [
             ("db.pool.size", "Connections that the pool may have", |pool| pool.status().size),
             ("db.pool.open", "Connections that the pool has", |pool| pool.status().open),
             ("db.pool.idle", "Connections that nobody uses", |pool| pool.status().idle),

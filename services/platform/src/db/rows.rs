@@ -31,7 +31,7 @@ pub struct Tx<'a>(&'a Run);
 pub struct ReadOnly<'a>(&'a Run);
 
 /// What [`Tx`] and [`ReadOnly`] have in common. Statements are constants: values travel as parameters.
-pub trait Rows: sealed::Run + fmt::Debug + Sync {
+pub trait Rows: sealed::Sealed + fmt::Debug + Sync {
     /// All rows.
     fn query(
         &self,
@@ -110,13 +110,13 @@ impl<'a> ReadOnly<'a> {
     }
 }
 
-impl sealed::Run for Tx<'_> {
+impl sealed::Sealed for Tx<'_> {
     fn run(&self) -> &Run {
         self.0
     }
 }
 
-impl sealed::Run for ReadOnly<'_> {
+impl sealed::Sealed for ReadOnly<'_> {
     fn run(&self) -> &Run {
         self.0
     }
@@ -124,7 +124,7 @@ impl sealed::Run for ReadOnly<'_> {
 
 mod sealed {
     /// Keeps [`super::Rows`] to the two that are.
-    pub trait Run {
+    pub trait Sealed {
         #[doc(hidden)]
         fn run(&self) -> &super::Run;
     }

@@ -29,7 +29,7 @@ pub(crate) struct Watch {
 }
 
 /// A run. The transaction begins with its first statement, in the same message to the server.
-pub(crate) struct Run {
+pub struct Run {
     lease: Lease,
     name: &'static str,
     role: Role,
@@ -59,10 +59,6 @@ impl Run {
 
     pub(crate) fn lease(&self) -> &Lease {
         &self.lease
-    }
-
-    pub(crate) fn name(&self) -> &'static str {
-        self.name
     }
 
     /// The first failure of a statement, and what to do about it.

@@ -1,4 +1,4 @@
-//! Certificates of database servers.
+//! Certificates of servers.
 
 use std::{path::Path, sync::Arc};
 
@@ -11,22 +11,22 @@ use tokio_postgres_rustls::MakeRustlsConnect;
 
 use super::error::Error;
 
-/// Trusts the authorities in `file`, or the public ones.
+/// For connections to Postgres.
 pub(crate) fn connector(file: Option<&Path>) -> Result<MakeRustlsConnect, Error> {
+    trusted_roots(file).map(MakeRustlsConnect::new)
+}
+
+/// Trusts the authorities in `file`, or the public ones.
+pub(crate) fn trusted_roots(file: Option<&Path>) -> Result<ClientConfig, Error> {
     let mut roots = RootCertStore::empty();
     match file {
         Some(file) => {
             let certificates = CertificateDer::pem_file_iter(file)
                 .and_then(Iterator::collect::<Result<Vec<_>, _>>)
-                .map_err(|error| {
-                    Error::internal(&format!("--database-ca-file {}: {error}", file.display()))
-                })?;
+                .map_err(|error| Error::internal(&format!("{}: {error}", file.display())))?;
             let (added, _) = roots.add_parsable_certificates(certificates);
             if added == 0 {
-                return Err(Error::internal(&format!(
-                    "--database-ca-file {}: no certificate in it",
-                    file.display()
-                )));
+                return Err(Error::internal(&format!("{}: no certificate in it", file.display())));
             }
         }
         None => roots.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned()),
@@ -36,7 +36,7 @@ pub(crate) fn connector(file: Option<&Path>) -> Result<MakeRustlsConnect, Error>
         .map_err(|error| Error::internal(&format!("TLS: {error}")))?
         .with_root_certificates(roots)
         .with_no_client_auth();
-    Ok(MakeRustlsConnect::new(config))
+    Ok(config)
 }
 
 #[cfg(test)]
@@ -48,7 +48,7 @@ mod tests {
         let Err(Error::Internal(cause)) = connector(Some(Path::new("Cargo.toml"))) else {
             panic!("must be refused")
         };
-        assert!(cause.to_string().contains("--database-ca-file Cargo.toml"), "{cause}");
+        assert!(cause.to_string().contains("Cargo.toml"), "{cause}");
         assert!(connector(None).is_ok());
     }
 }
