@@ -1,0 +1,226 @@
+//! The use cases of orders: who owns a transaction, and what happens in which order.
+
+pub(crate) mod inventory;
+
+use platform::{
+    Access, Caller, Clock, Outcome, RequestKey, Scope,
+    db::{Db, Tx},
+    idempotency::Claim,
+    page::PageSize,
+};
+use prost::Message;
+use proto::orders::v1 as pb;
+
+use crate::{
+    catalog::Catalog,
+    draft::OrderDraft,
+    error::Error,
+    mail,
+    metrics::Metrics,
+    order::{Order, OrderId, OrderState, Step, Transition},
+    store,
+};
+
+/// Places, shows and changes orders. Cheap to clone.
+#[derive(Clone, Debug)]
+pub(crate) struct Orders {
+    db: Db,
+    clock: Clock,
+    catalog: Catalog,
+    metrics: Metrics,
+}
+
+impl Orders {
+    pub(crate) fn new(db: Db, clock: Clock, catalog: Catalog, metrics: Metrics) -> Self {
+        Self { db, clock, catalog, metrics }
+    }
+
+    /// Places `draft` at the catalogue's prices, once for `key`.
+    ///
+    /// # Errors
+    ///
+    /// Why nothing was written; or, if the database went away while committing, that nobody knows. A repeat with the same key
+    /// tells.
+    pub(crate) async fn create_order(
+        &self,
+        access: &Access,
+        caller: &Caller,
+        key: &RequestKey,
+        draft: OrderDraft,
+    ) -> Result<Outcome<pb::CreateOrderResponse>, Error> {
+        let outcome = self.place_once(access, caller, key, draft).await;
+        if let Err(error) = &outcome {
+            self.metrics.refused(error);
+        }
+        outcome
+    }
+
+    async fn place_once(
+        &self,
+        access: &Access,
+        caller: &Caller,
+        key: &RequestKey,
+        draft: OrderDraft,
+    ) -> Result<Outcome<pb::CreateOrderResponse>, Error> {
+        // What the caller has seen by now. The look-up below moves the session on, and the catalogue need not wait for that.
+        let seen = access.session.position();
+        // First of all, so that a repeat is answered also while the catalogue is away.
+        let known = self
+            .db
+            .tx("orders.find_replay", access, async |tx| {
+                Ok::<_, Error>(key.find(tx, caller.company_id).await?)
+            })
+            .await?;
+        if let Some(response) = known {
+            return Ok(Outcome::Replayed(response));
+        }
+        // Before the transaction: no lock is held while another service is asked.
+        let products = self.catalog.products(&draft, seen).await?;
+        let order = draft.place(&products, OrderId::new(&self.clock), caller, self.clock.now())?;
+        let job = mail::order_placed(&order, caller);
+        let response = pb::CreateOrderResponse { order: Some(order.clone().into()) };
+        let bytes = response.encode_to_vec();
+        let inserted = self
+            .db
+            .tx("orders.create", access, async |tx| {
+                store::insert_order(tx, &order, key, &bytes, job.as_ref()).await
+            })
+            .await?;
+        Ok(match inserted {
+            Outcome::Replayed(earlier) => Outcome::Replayed(earlier),
+            Outcome::Done(()) => {
+                self.metrics.placed(&order);
+                Outcome::Done(response)
+            }
+        })
+    }
+
+    /// One order with its lines.
+    ///
+    /// # Errors
+    ///
+    /// The caller has none of this id.
+    pub(crate) async fn get_order(&self, access: &Access, id: OrderId) -> Result<Order, Error> {
+        let found = self.db.read("orders.get", access, async |ro| store::find_order(ro, id).await).await?;
+        found.ok_or(Error::OrderNotFound(id))
+    }
+
+    /// A page of the orders that the caller may see, newest first, and the last of it if there is another page.
+    ///
+    /// # Errors
+    ///
+    /// The database failed.
+    pub(crate) async fn list_orders(
+        &self,
+        access: &Access,
+        state: Option<OrderState>,
+        after: Option<OrderId>,
+        size: PageSize,
+    ) -> Result<(Vec<Order>, Option<OrderId>), Error> {
+        // Row-level security says the same; named in the statement, it finds the index.
+        let company = match access.scope {
+            Scope::Company(company) => Some(company),
+            Scope::Public | Scope::Seller | Scope::System => None,
+        };
+        let mut orders = self
+            .db
+            .read("orders.list", access, async |ro| {
+                store::list_orders(ro, company, after, state, size.limit()).await
+            })
+            .await?;
+        let next = size.cut(&mut orders).map(|last| last.id);
+        Ok((orders, next))
+    }
+
+    /// Calls an order off because of `reason`, and gives its stock back.
+    ///
+    /// # Errors
+    ///
+    /// The caller has no such order, or it is shipped.
+    pub(crate) async fn cancel_order(
+        &self,
+        access: &Access,
+        caller: &Caller,
+        key: Option<&RequestKey>,
+        id: OrderId,
+        reason: &str,
+    ) -> Result<Outcome<pb::CancelOrderResponse>, Error> {
+        let now = self.clock.now();
+        let cancel = async |tx: &Tx<'_>| {
+            if let Some(response) = replay(tx, key, caller).await? {
+                return Ok(Outcome::Replayed(response));
+            }
+            let step = store::cancel_order(tx, id, caller.user_id, reason, now).await?;
+            let order = changed(tx, id, Transition::Cancel, step).await?;
+            let response = pb::CancelOrderResponse { order: Some(order.into()) };
+            remember(tx, key, caller, &response).await?;
+            Ok(Outcome::Done(response))
+        };
+        self.db.tx("orders.cancel", access, cancel).await
+    }
+
+    /// Marks an order as handed to the carrier.
+    ///
+    /// # Errors
+    ///
+    /// There is no such order, or it is cancelled.
+    pub(crate) async fn ship_order(
+        &self,
+        access: &Access,
+        caller: &Caller,
+        key: Option<&RequestKey>,
+        id: OrderId,
+    ) -> Result<Outcome<pb::ShipOrderResponse>, Error> {
+        let now = self.clock.now();
+        let ship = async |tx: &Tx<'_>| {
+            if let Some(response) = replay(tx, key, caller).await? {
+                return Ok(Outcome::Replayed(response));
+            }
+            let step = store::ship_order(tx, id, caller.user_id, now).await?;
+            let order = changed(tx, id, Transition::Ship, step).await?;
+            let response = pb::ShipOrderResponse { order: Some(order.into()) };
+            remember(tx, key, caller, &response).await?;
+            Ok(Outcome::Done(response))
+        };
+        self.db.tx("orders.ship", access, ship).await
+    }
+}
+
+/// Claims the key of a request that has one, as the first statement of its transaction; the answer that it had, if it had one.
+async fn replay(
+    tx: &Tx<'_>,
+    key: Option<&RequestKey>,
+    caller: &Caller,
+) -> Result<Option<bytes::Bytes>, Error> {
+    let Some(key) = key else { return Ok(None) };
+    match key.claim(tx, caller.company_id).await? {
+        Claim::New => Ok(None),
+        Claim::Replayed(response) => Ok(Some(response)),
+    }
+}
+
+/// Leaves the answer with the key of a request that has one.
+async fn remember(
+    tx: &Tx<'_>,
+    key: Option<&RequestKey>,
+    caller: &Caller,
+    response: &impl Message,
+) -> Result<(), Error> {
+    match key {
+        Some(key) => Ok(key.store(tx, caller.company_id, response).await?),
+        None => Ok(()),
+    }
+}
+
+/// The order as `step` has left it.
+async fn changed(
+    tx: &Tx<'_>,
+    id: OrderId,
+    transition: Transition,
+    step: Option<Step>,
+) -> Result<Order, Error> {
+    match step.ok_or(Error::OrderNotFound(id))? {
+        Step::Moved | Step::Unchanged => store::find_order(tx, id).await?.ok_or(Error::OrderNotFound(id)),
+        Step::Refused => Err(Error::Refused { id, transition }),
+    }
+}
