@@ -84,6 +84,7 @@ fn discovery(endpoints: &Endpoints) -> (Discovery, Vec<Address>) {
                     base_interval: Span::secs(1),
                     max_interval: Span::secs(5),
                 },
+                dns_lookup_family: "V4_PREFERRED",
                 respect_dns_ttl: false,
                 all_addresses_in_single_endpoint: false,
             };

@@ -57,7 +57,7 @@ pub struct Jwt {
     pub cache: Duration,
 }
 
-/// A token bucket for each client address, kept by each Envoy for itself.
+/// A token bucket for each client address (for IPv6, each /64), kept by each Envoy for itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LocalLimit {
     /// Calls per second that a bucket gains. Default 200.

@@ -11,8 +11,8 @@ use crate::{
         EnvoyGrpc, GrpcJsonTranscoder, GrpcMethodList, GrpcMethods, GrpcService, GrpcStats, GrpcWeb, Gzip,
         HeaderMatcher, HealthCheckFilter, HttpUri, JwksAsyncFetch, JwksRetryPolicy, JwtAuthentication,
         JwtCacheConfig, JwtClaimToHeader, JwtProvider, JwtRequirement, JwtRequirementOrList, LocalRateLimit,
-        LocalRateLimitDescriptor, PathMatch, PrintOptions, RateLimit, RateLimitAction, RateLimitFilter,
-        RateLimitServiceConfig, RemoteJwks, RequestValidationOptions, RequirementRule,
+        LocalRateLimitDescriptor, MaskedRemoteAddress, PathMatch, PrintOptions, RateLimit, RateLimitAction,
+        RateLimitFilter, RateLimitServiceConfig, RemoteJwks, RequestValidationOptions, RequirementRule,
         ResponseDirectionConfig, Router, RuntimeFractionalPercent, Span, StringMatcher, TokenBucket,
         TypedExtension, Zstd,
     },
@@ -90,14 +90,18 @@ fn compressors() -> [TypedExtension; 3] {
 }
 
 fn local_limit(limit: LocalLimit) -> LocalRateLimit {
-    let remote_address = RateLimitAction::RemoteAddress(Empty {});
+    // A customer of IPv6 has a whole /64 and could come from another address of it each time.
+    let network = MaskedRemoteAddress { v4_prefix_mask_len: 32, v6_prefix_mask_len: 64 };
     LocalRateLimit {
         stat_prefix: "edge",
         filter_enabled: RuntimeFractionalPercent::ALWAYS,
         filter_enforced: RuntimeFractionalPercent::ALWAYS,
-        rate_limits: vec![RateLimit { actions: vec![remote_address], hits_addend: None }],
+        rate_limits: vec![RateLimit {
+            actions: vec![RateLimitAction::MaskedRemoteAddress(network)],
+            hits_addend: None,
+        }],
         descriptors: vec![LocalRateLimitDescriptor {
-            entries: vec![DescriptorEntry { key: "remote_address" }],
+            entries: vec![DescriptorEntry { key: "masked_remote_address" }],
             token_bucket: TokenBucket {
                 max_tokens: limit.burst,
                 tokens_per_fill: limit.per_second,

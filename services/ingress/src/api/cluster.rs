@@ -33,6 +33,7 @@ pub(crate) enum Discovery {
 pub(crate) struct DnsCluster {
     pub(crate) dns_refresh_rate: Span,
     pub(crate) dns_failure_refresh_rate: RefreshRate,
+    pub(crate) dns_lookup_family: &'static str,
     pub(crate) respect_dns_ttl: bool,
     pub(crate) all_addresses_in_single_endpoint: bool,
 }

@@ -94,9 +94,16 @@ pub(crate) struct HitsAddend {
 #[serde(rename_all = "snake_case")]
 pub(crate) enum RateLimitAction {
     RemoteAddress(Empty),
+    MaskedRemoteAddress(MaskedRemoteAddress),
     RequestHeaders(RequestHeaders),
     HeaderValueMatch(HeaderValueMatch),
     Metadata(MetaData),
+}
+
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct MaskedRemoteAddress {
+    pub(crate) v4_prefix_mask_len: u32,
+    pub(crate) v6_prefix_mask_len: u32,
 }
 
 #[derive(Clone, Debug, Serialize)]

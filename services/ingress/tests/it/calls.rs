@@ -1,6 +1,6 @@
 //! gRPC: every RPC has the route, the backend and the door that its name promises.
 
-use ingress::{Access, Rpc, rpcs};
+use ingress::{Access, Endpoints, Rpc, rpcs};
 use proto::{
     catalog::v1::{GetProductRequest, GetProductResponse},
     ratelimit::v1::{CheckRequest, CheckResponse},
@@ -65,6 +65,15 @@ async fn unknown_methods_are_unimplemented_but_only_for_those_who_may_know() {
         assert_eq!(code(edge, path, &[("authorization", &token)]).await, Code::Unimplemented, "{path}");
         assert_eq!(code(edge, path, &[]).await, Code::Unauthenticated, "{path}");
     }
+}
+
+#[tokio::test]
+async fn a_backend_may_be_given_by_its_name() {
+    let edge = Edge::start(1, |config| {
+        let Endpoints::Static(addresses) = &config.backends[0].endpoints else { panic!("not static") };
+        config.backends[0].endpoints = Endpoints::Dns { host: "localhost".into(), port: addresses[0].port() };
+    });
+    assert_eq!(code(&edge, GET_PRODUCT, &[]).await, Code::Ok);
 }
 
 #[tokio::test]

@@ -11,6 +11,7 @@ mod stub;
 mod bodies;
 mod browsers;
 mod calls;
+mod failover;
 mod global_limits;
 mod limits;
 mod observing;

@@ -52,24 +52,22 @@ fn what_envoy_refuses_is_an_error_with_its_reason() {
 
 #[test]
 fn what_can_not_be_meant_is_refused_by_its_name() {
-    let cases: [(&str, fn(&mut Config)); 10] = [
+    type Spoil = fn(&mut Config);
+    let cases: [(&str, Spoil); 10] = [
         ("jobs", |config| config.backends.truncate(3)),
-        ("`console`", |config| config.backends.push(Backend::new("console", "127.0.0.1:1".parse().unwrap()))),
+        ("`console`", |config| config.backends.push("console=127.0.0.1:1".parse().unwrap())),
         ("`jobs`", |config| config.backends.push(config.backends[3].clone())),
         ("backends", |config| config.backends[0].endpoints = Endpoints::Static(Vec::new())),
         ("limits.timeout", |config| config.limits.timeout = Duration::ZERO),
         ("limits.unary_bytes", |config| config.limits.unary_bytes = 0),
-        ("local_limit.burst", |config| {
-            config.local_limit = Some(LocalLimit { burst: 0, ..LocalLimit::default() })
-        }),
+        ("local_limit.burst", |config| config.local_limit.as_mut().unwrap().burst = 0),
         ("cors_origins", |config| config.cors_origins = vec!["https://shop.example/".into()]),
         ("jwt.jwks_path", |config| config.jwt.jwks_path = "jwks.json".into()),
-        ("otlp.percent", |config| {
-            config.otlp = Some(Otlp { percent: 101, ..Otlp::new("c:1".parse().unwrap()) })
-        }),
+        ("otlp.percent", |config| config.otlp.as_mut().unwrap().percent = 101),
     ];
     for (named, spoil) in cases {
         let mut config = config("127.0.0.1:22000");
+        config.otlp = Some(Otlp::new("collector:4317".parse().unwrap()));
         spoil(&mut config);
         let problem: Error = config.render().unwrap_err();
         assert!(problem.to_string().contains(named), "{named}: {problem}");

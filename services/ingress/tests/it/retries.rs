@@ -93,11 +93,14 @@ async fn a_large_write_finds_the_living_pod() {
     });
     let token = bearer(&edge.token());
     drop(edge.stubs.remove(0));
-    for _ in 0..10 {
+    for _ in 0..30 {
         let product = Product { description: "x".repeat(1 << 20), ..Default::default() };
         let message = CreateProductRequest { product: Some(product), ..Default::default() };
-        edge.grpc::<_, CreateProductResponse>(CREATE_PRODUCT, message, &[("authorization", &*token)])
-            .await
-            .unwrap();
+        let metadata = [("authorization", &*token), (KEY, "large")];
+        edge.grpc::<_, CreateProductResponse>(CREATE_PRODUCT, message, &metadata).await.unwrap();
     }
+    let calls = edge.calls.of("large");
+    assert_eq!(calls.len(), 30);
+    // Else the dead one was never tried.
+    assert!(calls.iter().any(|call| call.header("x-envoy-attempt-count") == "2"));
 }

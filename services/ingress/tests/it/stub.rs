@@ -3,7 +3,10 @@
 use std::{
     collections::HashMap,
     net::SocketAddr,
-    sync::{Arc, Mutex},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
 };
 
 use axum::{
@@ -40,6 +43,7 @@ pub(crate) const PAD: &str = "x-test-pad";
 #[derive(Clone, Debug)]
 pub(crate) struct Call {
     pub(crate) backend: String,
+    pub(crate) pod: SocketAddr,
     pub(crate) path: String,
     pub(crate) headers: HeaderMap,
     pub(crate) message: Bytes,
@@ -76,6 +80,8 @@ impl Calls {
 /// A server with a runtime of its own, so that it can be killed with all of its connections.
 pub(crate) struct Stub {
     pub(crate) address: SocketAddr,
+    /// What it says when its health is asked for.
+    pub(crate) healthy: Arc<AtomicBool>,
     runtime: Option<Runtime>,
 }
 
@@ -83,9 +89,17 @@ impl Stub {
     /// Serves gRPC as `backend`.
     pub(crate) fn grpc(backend: &str, calls: Calls) -> Self {
         let backend = backend.to_owned();
-        let router =
-            Router::new().fallback(async move |request: Request| answer(backend, calls, request).await);
-        Self::serve(async move |listener| {
+        let healthy = Arc::new(AtomicBool::new(true));
+        let asked = Arc::clone(&healthy);
+        let mut stub = Self::serve(async move |listener: TcpListener| {
+            let pod = listener.local_addr().unwrap();
+            let router = Router::new().fallback(async move |request: Request| {
+                if request.uri().path() == "/grpc.health.v1.Health/Check" {
+                    // `status`: SERVING or NOT_SERVING
+                    return success(&[8, if asked.load(Relaxed) { 1 } else { 2 }]);
+                }
+                answer(backend, pod, calls, request).await
+            });
             let service = TowerToHyperService::new(router);
             let mut connections = JoinSet::new();
             while let Ok((stream, _)) = listener.accept().await {
@@ -96,7 +110,9 @@ impl Stub {
                     server.serve_connection(TokioIo::new(stream), service).await
                 });
             }
-        })
+        });
+        stub.healthy = healthy;
+        stub
     }
 
     /// Serves `text` at `path` over HTTP/1.1.
@@ -118,7 +134,7 @@ impl Stub {
         let listener = TcpListener::from_std(listener).unwrap();
         drop(entered);
         runtime.spawn(server(listener));
-        Self { address, runtime: Some(runtime) }
+        Self { address, healthy: Arc::default(), runtime: Some(runtime) }
     }
 }
 
@@ -131,7 +147,7 @@ impl Drop for Stub {
     }
 }
 
-async fn answer(backend: String, calls: Calls, request: Request) -> Response {
+async fn answer(backend: String, pod: SocketAddr, calls: Calls, request: Request) -> Response {
     let (head, body) = request.into_parts();
     let path = head.uri.path().to_owned();
     // A stream is answered while the caller still holds it open.
@@ -139,12 +155,8 @@ async fn answer(backend: String, calls: Calls, request: Request) -> Response {
         return success(&[]);
     }
     let body = to_bytes(body, usize::MAX).await.unwrap();
-    if path == "/grpc.health.v1.Health/Check" {
-        // `status: SERVING`
-        return success(&[8, 1]);
-    }
     let message = body.slice(5.min(body.len())..);
-    let call = Call { backend, path, headers: head.headers, message };
+    let call = Call { backend, pod, path, headers: head.headers, message };
     let count = calls.add(call.header(KEY), call.clone());
     if count <= call.header(FAIL).parse().unwrap_or(0) {
         return failure(Code::Unavailable);
