@@ -90,7 +90,8 @@ impl Command {
             Self::Render(options) => print(&options.into_config().render()?),
             Self::Validate { envoy_bin, options } => {
                 let text = options.into_config().render()?;
-                print(&tokio::task::spawn_blocking(move || validate(&envoy_bin, &text)).await??)
+                let warnings = tokio::task::spawn_blocking(move || validate(&envoy_bin, &text)).await??;
+                print(if warnings.is_empty() { "Envoy accepts the configuration" } else { &warnings })
             }
         }
     }
