@@ -10,6 +10,7 @@
     clippy::pedantic,
     clippy::str_to_string,
     clippy::clone_on_ref_ptr,
+    clippy::allow_attributes_without_reason,
     reason = "generated code"
 )]
 
