@@ -1,1 +1,68 @@
-//! To be written.
+#![doc = include_str!("../README.md")]
+
+mod convert;
+mod error;
+mod grpc;
+mod housekeeping;
+mod job;
+pub mod kinds;
+mod permissions;
+mod service;
+mod store;
+
+use platform::{AuthArgs, Context, Rpc, ServerArgs, db::DbArgs, page::PageTokens, redis::RedisArgs};
+use proto::jobs::v1::job_service_server::JobServiceServer;
+use queue::WorkerOptions;
+use tonic::codec::CompressionEncoding::Gzip;
+
+pub use self::{error::Error, kinds::email::MailArgs, permissions::PERMISSIONS};
+
+/// Flags of `sipup serve jobs`.
+#[derive(clap::Args, Clone, Debug)]
+pub struct Args {
+    /// Where it listens, and how it stops.
+    #[command(flatten)]
+    pub server: ServerArgs,
+    /// The database.
+    #[command(flatten)]
+    pub database: DbArgs,
+    /// Redis.
+    #[command(flatten)]
+    pub redis: RedisArgs,
+    /// Who is believed.
+    #[command(flatten)]
+    pub auth: AuthArgs,
+    /// How mail is sent.
+    #[command(flatten)]
+    pub mail: MailArgs,
+
+    /// Jobs of one queue that run at the same time in this process.
+    #[arg(long, env = "SIPUP_JOB_SLOTS", default_value_t = 16, value_parser = clap::value_parser!(u16).range(1..=1_000))]
+    pub job_slots: u16,
+}
+
+/// Serves the API and works through the queues until it is told to stop; then running jobs end or are handed back.
+///
+/// # Errors
+///
+/// What keeps it from starting, or made it end by itself.
+pub async fn serve(args: Args, mut ctx: Context) -> anyhow::Result<()> {
+    let tokens = PageTokens::new(&args.server.page_token_key)?;
+    let registry = kinds::registry(&args.mail)?;
+    let redis = ctx.redis(&args.redis).await?;
+    let db = ctx.db(&args.database, redis).await?;
+    let verifier = ctx.verifier(&args.auth, &db);
+    let options = WorkerOptions {
+        slots: usize::from(args.job_slots),
+        drain_timeout: args.server.drain_timeout,
+        ..WorkerOptions::default()
+    };
+    let workers = queue::start(&ctx, &db, registry, options);
+    ctx.tasks.spawn_until_stop("housekeeping", housekeeping::run(db.clone()));
+    let server = JobServiceServer::new(grpc::Grpc::new(service::Jobs::new(db, tokens)))
+        .max_decoding_message_size(args.server.max_request_bytes)
+        .accept_compressed(Gzip)
+        .send_compressed(Gzip);
+    ctx.serve(&args.server, Rpc::new(verifier, proto::DESCRIPTORS).add(PERMISSIONS, server)).await?;
+    Ok(workers.stopped().await?)
+}

@@ -19,7 +19,7 @@ pub trait Job: Serialize + DeserializeOwned + Send + 'static {
     /// How often it may be begun before it is given up, 1 to 100.
     const MAX_ATTEMPTS: i16 = 4;
     /// How long one attempt may take.
-    const TIMEOUT: Duration = Duration::from_secs(60);
+    const TIMEOUT: Duration = Duration::from_mins(1);
 }
 
 /// How urgent a job is. A waiting job gains on more urgent ones with time: a normal one after a minute, a low one after ten.
@@ -35,6 +35,11 @@ pub enum Priority {
 }
 
 impl Priority {
+    /// The priority with this number; none if there is no such.
+    pub fn from_number(number: i16) -> Option<Self> {
+        [Self::High, Self::Normal, Self::Low].into_iter().find(|priority| priority.number() == number)
+    }
+
     /// The number in the database.
     pub fn number(self) -> i16 {
         match self {

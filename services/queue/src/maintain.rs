@@ -13,7 +13,7 @@ const PROMOTE_EVERY: Duration = Duration::from_millis(500);
 /// How often jobs are taken from lost workers.
 const RESCUE_EVERY: Duration = Duration::from_secs(5);
 /// How often partitions are seen to. They are made a week ahead, so that many failures in a row do no harm.
-const PARTITIONS_EVERY: Duration = Duration::from_secs(6 * 3_600);
+const PARTITIONS_EVERY: Duration = Duration::from_hours(6);
 /// Jobs moved by one statement.
 const BATCH: i32 = 1_000;
 

@@ -13,9 +13,9 @@ const MARGIN_MICROS: i64 = 5_000_000;
 /// How often a claim looks back by [`LONGEST_WRITE`].
 const RECENT_EVERY: Duration = Duration::from_secs(1);
 /// How often a claim looks at everything: for what even that missed.
-const ALL_EVERY: Duration = Duration::from_secs(60);
+const ALL_EVERY: Duration = Duration::from_mins(1);
 /// The longest that a transaction which enqueues may take: twice the longest call, which is 60 s.
-pub(crate) const LONGEST_WRITE: Duration = Duration::from_secs(120);
+pub(crate) const LONGEST_WRITE: Duration = Duration::from_mins(2);
 
 /// Where a claim begins.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -33,9 +33,13 @@ impl Recorder<'_> {
     pub(crate) async fn run(&self, mut reports: UnboundedReceiver<Report>) {
         let mut batch = Vec::new();
         while reports.recv_many(&mut batch, BATCH).await > 0 {
-            batch.iter().for_each(|(ticket, _)| self.leases.end(*ticket));
+            for (ticket, _) in &batch {
+                self.leases.end(*ticket);
+            }
             self.record(&batch).await;
-            batch.drain(..).for_each(|(ticket, _)| self.leases.release(ticket));
+            for (ticket, _) in batch.drain(..) {
+                self.leases.release(ticket);
+            }
         }
     }
 

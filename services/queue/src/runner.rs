@@ -14,7 +14,7 @@ pub struct Workers(Vec<JoinHandle<()>>);
 /// Starts a worker for each queue of `registry`, and the maintenance of the queue.
 pub fn start(context: &Context, db: &Db, registry: Registry, options: WorkerOptions) -> Workers {
     let maintenance = Maintenance::new(db.clone(), &context.meter);
-    context.tasks.spawn_until_stop("queue maintenance", async move { maintenance.run().await });
+    context.tasks.spawn_until_stop("queue maintenance", async move { Box::pin(maintenance.run()).await });
     let registry = Arc::new(registry);
     let workers = registry.queues().into_iter().map(|queue| {
         let registry = Arc::clone(&registry);

@@ -170,7 +170,7 @@ impl Worker {
                 self.metrics.ended(self.queue, Ending::HandedBack, count);
             }
             Err(error) => {
-                tracing::warn!(%error, jobs = held.len(), "not handed back: the rescuer will take them")
+                tracing::warn!(%error, jobs = held.len(), "not handed back: the rescuer will take them");
             }
         }
     }

@@ -1,0 +1,1 @@
+//! The jobs service against real data services.
