@@ -2,7 +2,7 @@
 
 use schema::{Error, NotReady, RolePasswords, Schema};
 
-use crate::support::{Database, SERVICES, number, text};
+use crate::support::{CONNECTION_LIMIT, Database, SERVICES, number, text};
 
 /// All that migrations make, as one text: relations with their columns, functions, policies, rights and role settings.
 const FINGERPRINT: &str = "
@@ -79,7 +79,7 @@ async fn an_older_program_may_migrate_a_newer_schema_as_long_as_it_is_served() {
         .batch_execute("UPDATE sipup.schema_versions SET compatible_from = 98 WHERE schema_name = 'orders'")
         .await
         .unwrap();
-    let refused = schema::migrate(&database.admin_url(), &database.passwords()).await;
+    let refused = database.try_migrate().await;
     assert!(
         matches!(refused, Err(Error::TooNew(NotReady::TooNew { schema: Schema::Orders, .. }))),
         "{refused:?}"
@@ -205,6 +205,6 @@ async fn log_in_roles_have_their_settings_and_limits() {
         assert_eq!(text(&client, "SHOW statement_timeout").await, "1min");
         assert_eq!(text(&client, "SHOW idle_in_transaction_session_timeout").await, "1min");
         let limit = "SELECT rolconnlimit::bigint FROM pg_roles WHERE rolname = current_user AND NOT rolsuper AND NOT rolbypassrls AND NOT rolcreaterole";
-        assert_eq!(number(&client, limit).await, 60);
+        assert_eq!(number(&client, limit).await, i64::from(CONNECTION_LIMIT));
     }
 }

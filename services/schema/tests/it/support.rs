@@ -3,12 +3,15 @@
 use std::{str::FromStr, time::Duration};
 
 use local::testing::{TestDatabase, services};
-use schema::{Report, RolePasswords};
+use schema::{Error, Options, Report, RolePasswords};
 use tokio_postgres::{Client, Config, NoTls, error::SqlState};
 use uuid::Uuid;
 
 /// The roles that services log in as.
 pub(crate) const SERVICES: [&str; 4] = ["catalog", "orders", "auth", "jobs"];
+
+/// The limit that `local` gives the roles of the shared server. A role has one for all databases: a lower one here would throttle other tests.
+pub(crate) const CONNECTION_LIMIT: u16 = 280;
 
 /// A database of one test, migrated.
 pub(crate) struct Database {
@@ -28,15 +31,16 @@ impl Database {
     }
 
     pub(crate) async fn migrate(&self) -> Report {
-        schema::migrate(&self.test.admin_url(), &self.passwords()).await.unwrap()
+        self.try_migrate().await.unwrap()
     }
 
-    pub(crate) fn admin_url(&self) -> String {
-        self.test.admin_url()
+    pub(crate) async fn try_migrate(&self) -> Result<Report, Error> {
+        let options = Options { passwords: self.passwords(), connection_limit: CONNECTION_LIMIT };
+        schema::migrate_with(&self.test.admin_url(), &options).await
     }
 
     /// The passwords that all databases of this server share.
-    pub(crate) fn passwords(&self) -> RolePasswords {
+    fn passwords(&self) -> RolePasswords {
         let of = |role: &str| {
             let config = Config::from_str(&self.test.url(role)).unwrap();
             config.get_password().map(|password| String::from_utf8(password.to_vec()).unwrap())
