@@ -1,1 +1,61 @@
-//! To be written.
+//! The catalogue: what can be bought, and the tree of categories that it stands in.
+//!
+//! It owns the schema `catalog`. It knows no stock, no customer and no order; who may see what is the same for everyone, so its rows
+//! have no owner.
+//!
+//! Reading order: [`product`] and [`category`] (the domain, pure), `grpc` (parse, one call, convert), `service` (use cases and their
+//! transactions), `store` (rows), `convert`, [`error`], [`permissions`]. Beside the service, and without a database:
+//! [`import`] (files of products) and `demo` (products to try things with).
+
+pub mod category;
+mod convert;
+pub mod error;
+pub mod etag;
+mod grpc;
+pub mod import;
+pub mod permissions;
+pub mod product;
+mod service;
+mod store;
+mod text;
+
+use platform::{AuthArgs, Context, Rpc, ServerArgs, db::DbArgs, page::PageTokens, redis::RedisArgs};
+use proto::catalog::v1::catalog_service_server::CatalogServiceServer;
+use tonic::codec::CompressionEncoding::Gzip;
+
+pub use self::{error::Error, permissions::PERMISSIONS, store::page_statements};
+
+/// Flags of `sipup serve catalog`.
+#[derive(clap::Args, Clone, Debug)]
+pub struct Args {
+    /// Where it listens, and how it stops.
+    #[command(flatten)]
+    pub server: ServerArgs,
+    /// The database.
+    #[command(flatten)]
+    pub database: DbArgs,
+    /// Redis.
+    #[command(flatten)]
+    pub redis: RedisArgs,
+    /// Who is believed.
+    #[command(flatten)]
+    pub auth: AuthArgs,
+}
+
+/// Serves the catalogue until it is told to stop.
+///
+/// # Errors
+///
+/// What keeps it from starting.
+pub async fn serve(args: Args, mut ctx: Context) -> anyhow::Result<()> {
+    let tokens = PageTokens::new(&args.server.page_token_key)?;
+    let redis = ctx.redis(&args.redis).await?;
+    let db = ctx.db(&args.database, redis).await?;
+    let verifier = ctx.verifier(&args.auth, &db);
+    let catalog = service::Catalog::new(db, ctx.clock.clone(), tokens);
+    let server = CatalogServiceServer::new(grpc::Grpc::new(catalog))
+        .max_decoding_message_size(args.server.max_request_bytes)
+        .accept_compressed(Gzip)
+        .send_compressed(Gzip);
+    ctx.serve(&args.server, Rpc::new(verifier, proto::DESCRIPTORS).add(PERMISSIONS, server)).await
+}

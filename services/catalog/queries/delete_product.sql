@@ -1,0 +1,4 @@
+-- Removes a product.
+-- $1 id
+DELETE FROM products
+ WHERE id = $1
