@@ -1,0 +1,283 @@
+//! Password hashes: Argon2id, on a bounded number of threads, with a short queue before them.
+//!
+//! A hash costs some 50 ms and 19 MiB by design, so whoever can make the service compute hashes can bring it down. Whoever wants one
+//! takes a [`Place`] first, before anything else is done for the call; without a free place the call is refused at once.
+
+use std::{
+    fmt,
+    num::NonZeroUsize,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use argon2::{
+    Algorithm, Argon2, Params, PasswordHash, PasswordHasher as _, PasswordVerifier as _, Version,
+    password_hash,
+};
+use aws_lc_rs::rand;
+use platform::Secret;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+use crate::{
+    metrics::{Metrics, Waiting},
+    user::Password,
+};
+
+/// Memory of a hash in KiB, passes, and lanes: the first choice of the OWASP password storage cheat sheet.
+const MEMORY_KIB: u32 = 19 * 1024;
+const PASSES: u32 = 2;
+const LANES: u32 = 1;
+
+/// How much is hashed at once.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// Hashes computed at once. More than cores make each one slower.
+    pub threads: NonZeroUsize,
+    /// Calls that may wait for a thread.
+    pub queue: usize,
+    /// How long one may wait.
+    pub wait: Duration,
+}
+
+/// Why there is no hash.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// Too many wait already, or this one waited for too long.
+    #[error("too many passwords wait to be checked")]
+    Busy,
+    /// The stored hash can't be read, or the machine has no memory or randomness left.
+    #[error("could not compute a password hash")]
+    Failed(#[source] password_hash::Error),
+    /// The thread is gone.
+    #[error("the thread of a password hash ended early")]
+    Died(#[source] tokio::task::JoinError),
+}
+
+/// Computes password hashes. Cheap to clone.
+#[derive(Clone)]
+pub struct Hasher(Arc<Inner>);
+
+struct Inner {
+    threads: Arc<Semaphore>,
+    places: Arc<Semaphore>,
+    wait: Duration,
+    /// The hash of a password that nobody has: what is checked where there is no user.
+    nobodys: Secret,
+    metrics: Metrics,
+}
+
+/// A place in the queue, left when dropped.
+#[derive(Debug)]
+pub struct Place {
+    hasher: Hasher,
+    _permit: OwnedSemaphorePermit,
+    _waiting: Waiting,
+}
+
+impl fmt::Debug for Hasher {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Hasher")
+            .field("threads", &self.0.threads)
+            .field("places", &self.0.places)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Hasher {
+    /// A pool within `limits`. Computes one hash, of a password that nobody has.
+    ///
+    /// # Errors
+    ///
+    /// The machine has no memory or randomness left.
+    pub fn new(limits: Limits, metrics: Metrics) -> Result<Self, Error> {
+        let mut nobodys = [0; 32];
+        rand::fill(&mut nobodys).map_err(|_| Error::Failed(password_hash::Error::RngFailure))?;
+        let threads = limits.threads.get().min(Semaphore::MAX_PERMITS);
+        let places = threads.saturating_add(limits.queue).min(Semaphore::MAX_PERMITS);
+        Ok(Self(Arc::new(Inner {
+            threads: Arc::new(Semaphore::new(threads)),
+            places: Arc::new(Semaphore::new(places)),
+            wait: limits.wait,
+            nobodys: hash(&nobodys)?,
+            metrics,
+        })))
+    }
+
+    /// Takes a place.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Busy`] if none is free.
+    pub fn enter(&self) -> Result<Place, Error> {
+        let permit = Arc::clone(&self.0.places).try_acquire_owned().map_err(|_| Error::Busy)?;
+        Ok(Place { hasher: self.clone(), _permit: permit, _waiting: self.0.metrics.waiting() })
+    }
+}
+
+impl Place {
+    /// The hash of `password`, with a salt of its own.
+    ///
+    /// # Errors
+    ///
+    /// No thread was free in time, or hashing failed.
+    pub async fn hash(&self, password: &Password) -> Result<Secret, Error> {
+        let password = password.clone();
+        self.run(move || hash(password.as_bytes())).await
+    }
+
+    /// Whether `stored` is a hash of `password`. Without `stored` the answer is no, after the same work.
+    ///
+    /// # Errors
+    ///
+    /// No thread was free in time, or `stored` can't be read.
+    pub async fn verify(&self, password: &Password, stored: Option<&Secret>) -> Result<bool, Error> {
+        let (password, is_known) = (password.clone(), stored.is_some());
+        let stored = stored.unwrap_or(&self.hasher.0.nobodys).clone();
+        let matches = self.run(move || verify(password.as_bytes(), &stored)).await?;
+        Ok(matches && is_known)
+    }
+
+    /// Runs `work` on a thread of its own, of which there are only so many.
+    async fn run<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> Result<T, Error> + Send + 'static,
+    ) -> Result<T, Error> {
+        let inner = &self.hasher.0;
+        let asked = Instant::now();
+        let thread = tokio::time::timeout(inner.wait, Arc::clone(&inner.threads).acquire_owned()).await;
+        inner.metrics.waited(asked.elapsed());
+        // The semaphore is never closed.
+        let Ok(Ok(thread)) = thread else { return Err(Error::Busy) };
+        let metrics = inner.metrics.clone();
+        // The permit goes along: a caller that hangs up doesn't make room while its hash is still being computed.
+        let done = tokio::task::spawn_blocking(move || {
+            let begun = Instant::now();
+            let outcome = work();
+            metrics.hashed(begun.elapsed());
+            drop(thread);
+            outcome
+        });
+        done.await.map_err(Error::Died)?
+    }
+}
+
+/// Whether `stored` was made with other costs than are used now, so that it is time for a new one.
+///
+/// # Errors
+///
+/// `stored` is no hash.
+pub fn is_outdated(stored: &Secret) -> Result<bool, Error> {
+    let stored = parse(stored)?;
+    let params = Params::try_from(&stored).map_err(Error::Failed)?;
+    let wanted = argon2()?;
+    let same = stored.algorithm.as_str() == Algorithm::Argon2id.as_str()
+        && stored.version == Some(Version::V0x13.into())
+        && (params.m_cost(), params.t_cost(), params.p_cost()) == (MEMORY_KIB, PASSES, LANES)
+        && wanted.params().output_len().is_none_or(|length| params.output_len() == Some(length));
+    Ok(!same)
+}
+
+/// The hash of `password`, for programs that put users into the database themselves.
+///
+/// # Errors
+///
+/// The machine has no memory or randomness left.
+pub async fn hash_password(password: &str) -> Result<String, Error> {
+    let password = Secret::new(password);
+    let done = tokio::task::spawn_blocking(move || hash(password.expose().as_bytes()));
+    Ok(done.await.map_err(Error::Died)??.expose().to_owned())
+}
+
+fn argon2() -> Result<Argon2<'static>, Error> {
+    let params = Params::new(MEMORY_KIB, PASSES, LANES, None).map_err(|error| Error::Failed(error.into()))?;
+    Ok(Argon2::new(Algorithm::Argon2id, Version::V0x13, params))
+}
+
+fn hash(password: &[u8]) -> Result<Secret, Error> {
+    let hash: PasswordHash = argon2()?.hash_password(password).map_err(Error::Failed)?;
+    Ok(Secret::new(hash.to_string()))
+}
+
+fn verify(password: &[u8], stored: &Secret) -> Result<bool, Error> {
+    match argon2()?.verify_password(password, &parse(stored)?) {
+        Ok(()) => Ok(true),
+        Err(password_hash::Error::PasswordInvalid) => Ok(false),
+        Err(error) => Err(Error::Failed(error)),
+    }
+}
+
+fn parse(stored: &Secret) -> Result<PasswordHash, Error> {
+    PasswordHash::new(stored.expose()).map_err(|_| Error::Failed(password_hash::Error::EncodingInvalid))
+}
+
+#[cfg(test)]
+mod tests {
+    use opentelemetry::global;
+
+    use super::*;
+
+    fn hasher(threads: usize, queue: usize, wait: Duration) -> Hasher {
+        let limits = Limits { threads: NonZeroUsize::new(threads).unwrap(), queue, wait };
+        Hasher::new(limits, Metrics::new(&global::meter("test"))).unwrap()
+    }
+
+    fn password(text: &str) -> Password {
+        Password::choose(text.to_owned()).unwrap()
+    }
+
+    #[tokio::test]
+    async fn a_hash_belongs_to_its_password_only_and_has_the_costs_of_today() {
+        let place = hasher(1, 0, Duration::from_secs(60)).enter().unwrap();
+        let stored = place.hash(&password("correct horse")).await.unwrap();
+        assert!(stored.expose().starts_with("$argon2id$v=19$m=19456,t=2,p=1$"), "{}", stored.expose());
+        assert!(place.verify(&password("correct horse"), Some(&stored)).await.unwrap());
+        assert!(!place.verify(&password("another horse"), Some(&stored)).await.unwrap());
+        assert_ne!(place.hash(&password("correct horse")).await.unwrap(), stored);
+        assert!(!is_outdated(&stored).unwrap());
+    }
+
+    #[tokio::test]
+    async fn nobody_has_no_password() {
+        let hasher = hasher(1, 0, Duration::from_secs(60));
+        let place = hasher.enter().unwrap();
+        assert!(!place.verify(&password("correct horse"), None).await.unwrap());
+    }
+
+    #[tokio::test]
+    async fn a_hash_of_other_costs_still_verifies_and_is_outdated() {
+        let cheap = Argon2::new(Algorithm::Argon2id, Version::V0x13, Params::new(64, 1, 1, None).unwrap());
+        let stored: PasswordHash = cheap.hash_password(b"correct horse").unwrap();
+        let stored = Secret::new(stored.to_string());
+        let place = hasher(1, 0, Duration::from_secs(60)).enter().unwrap();
+        assert!(place.verify(&password("correct horse"), Some(&stored)).await.unwrap());
+        assert!(is_outdated(&stored).unwrap());
+    }
+
+    #[tokio::test]
+    async fn what_is_no_hash_is_an_error_and_not_a_wrong_password() {
+        let place = hasher(1, 0, Duration::from_secs(60)).enter().unwrap();
+        let outcome = place.verify(&password("correct horse"), Some(&Secret::new("plain text"))).await;
+        assert!(matches!(outcome, Err(Error::Failed(_))));
+        assert!(is_outdated(&Secret::new("plain text")).is_err());
+    }
+
+    #[tokio::test]
+    async fn a_full_queue_refuses_and_takes_the_next_once_somebody_left() {
+        let hasher = hasher(1, 1, Duration::from_secs(60));
+        let (first, second) = (hasher.enter().unwrap(), hasher.enter().unwrap());
+        assert!(matches!(hasher.enter(), Err(Error::Busy)));
+        drop(first);
+        assert!(hasher.enter().is_ok());
+        drop(second);
+    }
+
+    #[tokio::test]
+    async fn a_thread_that_is_not_free_in_time_refuses() {
+        let hasher = hasher(1, 1, Duration::from_millis(1));
+        let busy = Arc::clone(&hasher.0.threads).acquire_owned().await.unwrap();
+        let place = hasher.enter().unwrap();
+        assert!(matches!(place.hash(&password("correct horse")).await, Err(Error::Busy)));
+        drop(busy);
+        assert!(place.hash(&password("correct horse")).await.is_ok());
+    }
+}
