@@ -12,7 +12,7 @@ use std::sync::Arc;
 use arc_swap::ArcSwap;
 use aws_lc_rs::digest;
 use jiff::Timestamp;
-use jsonwebtoken::{errors::ErrorKind, jwk::JwkSet};
+use jsonwebtoken::jwk::JwkSet;
 use serde::Deserialize;
 use uuid::Uuid;
 
@@ -26,6 +26,9 @@ use crate::{
 
 /// Who the tokens are for.
 pub const AUDIENCE: &str = "sipup";
+
+/// Clocks of pods may differ by this much.
+const LEEWAY_SECONDS: i64 = 30;
 
 /// Tokens remembered at most: some 100 bytes each.
 const REMEMBERED: u64 = 50_000;
@@ -72,6 +75,8 @@ struct Claims {
     email: String,
     #[serde(default)]
     name: String,
+    #[serde(default)]
+    nbf: i64,
     exp: i64,
 }
 
@@ -159,10 +164,10 @@ impl Verifier {
             self.0.unknown_key.notify_one();
             return Err(Rejected::Invalid);
         };
-        let claims = key.check::<Claims>(token).map_err(|error| match error.kind() {
-            ErrorKind::ExpiredSignature => Rejected::Expired,
-            _ => Rejected::Invalid,
-        })?;
+        let claims = key.check::<Claims>(token).map_err(|_| Rejected::Invalid)?;
+        if claims.nbf > self.0.clock.now().as_second() + LEEWAY_SECONDS {
+            return Err(Rejected::Invalid);
+        }
         let caller = Arc::new(Caller::try_from(claims)?);
         self.0.known.insert(hash, Arc::clone(&caller));
         Ok(caller)

@@ -91,6 +91,18 @@ fn a_remembered_token_still_expires() {
 }
 
 #[test]
+fn the_clock_of_the_verifier_decides_what_time_it_is() {
+    let clock = Clock::manual("2020-01-01T00:00:00Z".parse().unwrap());
+    let signer = Signer::new("a");
+    let (early, late) = (signer.sign(&claims(&clock)), Clock::manual(clock.now() + jiff::SignedDuration::from_hours(1)));
+    assert!(verifier(&signer, &clock).verify(&early).is_ok());
+    assert_eq!(verifier(&signer, &late).verify(&early), Err(Rejected::Expired));
+    let mut to_come = claims(&late);
+    to_come["nbf"] = json!(late.now().as_second());
+    assert_eq!(verifier(&signer, &clock).verify(&signer.sign(&to_come)), Err(Rejected::Invalid));
+}
+
+#[test]
 fn tokens_of_a_key_that_is_gone_are_forgotten() {
     let (old, new, clock) = (Signer::new("old"), Signer::new("new"), Clock::system());
     let verifier = verifier(&old, &clock);
