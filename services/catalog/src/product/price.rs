@@ -151,7 +151,7 @@ mod tests {
 
     #[test]
     fn decimals_are_counted_in_the_minor_unit_of_the_currency() {
-        let minor = |amount, currency| Price::from_decimal(amount, currency).map(|price| price.minor());
+        let minor = |amount: &str, currency| Price::from_decimal(amount, currency).map(|price| price.minor());
         assert_eq!(minor("12", "EUR"), Ok(1_200));
         assert_eq!(minor("12.3", "EUR"), Ok(1_230));
         assert_eq!(minor("0012.3400", "EUR"), Ok(1_234));
