@@ -111,7 +111,7 @@ mod tests {
     #[test]
     fn what_can_not_be_done_is_named() {
         assert_eq!(fields(&[]), ["adjustments"]);
-        assert_eq!(fields(&[("A", 1); 1_001]), ["adjustments"]);
+        assert_eq!(fields(&vec![("A", 1); 1_001]), ["adjustments"]);
         assert_eq!(
             fields(&[("A", 1), ("A", 2), ("B", 0), (" ", 1)]),
             ["adjustments[1].sku", "adjustments[2].delta", "adjustments[3].sku"]

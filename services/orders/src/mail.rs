@@ -5,8 +5,12 @@ use serde_json::{Value, json};
 
 use crate::order::{Order, OrderLine};
 
-/// The job that tells `caller` of `order`, for the queue's enqueue function: everything that the mail says, so that whoever sends
-/// it needs nothing of ours. None for a caller who reads no mail.
+/// How often the mail is tried: over some 17 minutes, in which a mail server comes back.
+const MAX_ATTEMPTS: u8 = 10;
+
+/// The job that tells `caller` of `order`, in the form that the schema's functions enqueue. Its arguments hold everything that
+/// the mail says, so that whoever sends it needs nothing of ours; their form is a contract with the kind `email` of the jobs
+/// service. None for a caller who reads no mail.
 pub(crate) fn order_placed(order: &Order, caller: &Caller) -> Option<Value> {
     if caller.email.is_empty() {
         return None;
@@ -14,19 +18,21 @@ pub(crate) fn order_placed(order: &Order, caller: &Caller) -> Option<Value> {
     Some(json!({
         "queue": "email",
         "kind": "email",
+        "max_attempts": MAX_ATTEMPTS,
         "trace": telemetry::traceparent(),
         "args": {
-            "template": "order_placed",
             "to": caller.email,
             "name": caller.name,
-            "order_id": order.id.get(),
-            "company_id": order.company_id,
-            "placed_at": order.created_at,
-            "purchase_order_number": order.purchase_order_number,
-            "note": order.note,
-            "currency": order.currency.code(),
-            "total_minor": order.total.minor(),
-            "lines": order.lines.iter().map(line).collect::<Vec<_>>(),
+            "template": "order_placed",
+            "order": {
+                "id": order.id.get(),
+                "company_id": order.company_id,
+                "created_at": order.created_at,
+                "currency": order.currency.code(),
+                "total_minor": order.total.minor(),
+                "purchase_order_number": order.purchase_order_number,
+                "lines": order.lines.iter().map(line).collect::<Vec<_>>(),
+            },
         },
     }))
 }

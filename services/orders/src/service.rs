@@ -2,9 +2,10 @@
 
 pub(crate) mod inventory;
 
+use bytes::Bytes;
 use platform::{
     Access, Caller, Clock, Outcome, RequestKey, Scope,
-    db::{Db, Tx},
+    db::{Db, Rows, Tx},
     idempotency::Claim,
     page::PageSize,
 };
@@ -48,7 +49,8 @@ impl Orders {
         key: &RequestKey,
         draft: OrderDraft,
     ) -> Result<Outcome<pb::CreateOrderResponse>, Error> {
-        let outcome = self.place_once(access, caller, key, draft).await;
+        // On the heap, because it is large, and every layer around it would move it.
+        let outcome = Box::pin(self.place_once(access, caller, key, draft)).await;
         if let Err(error) = &outcome {
             self.metrics.refused(error);
         }
@@ -62,20 +64,15 @@ impl Orders {
         key: &RequestKey,
         draft: OrderDraft,
     ) -> Result<Outcome<pb::CreateOrderResponse>, Error> {
-        // What the caller has seen by now. The look-up below moves the session on, and the catalogue need not wait for that.
-        let seen = access.session.position();
-        // First of all, so that a repeat is answered also while the catalogue is away.
-        let known = self
-            .db
-            .tx("orders.find_replay", access, async |tx| {
-                Ok::<_, Error>(key.find(tx, caller.company_id).await?)
-            })
-            .await?;
+        // First of all, so that a repeat is answered also while the catalogue is away. A key that the replica doesn't have yet is
+        // found by the transaction below.
+        let known =
+            self.db.read("orders.find_replay", access, async |ro| find_answer(ro, key, caller).await).await?;
         if let Some(response) = known {
             return Ok(Outcome::Replayed(response));
         }
         // Before the transaction: no lock is held while another service is asked.
-        let products = self.catalog.products(&draft, seen).await?;
+        let products = self.catalog.products(&draft, access.session.position()).await?;
         let order = draft.place(&products, OrderId::new(&self.clock), caller, self.clock.now())?;
         let job = mail::order_placed(&order, caller);
         let response = pb::CreateOrderResponse { order: Some(order.clone().into()) };
@@ -186,12 +183,13 @@ impl Orders {
     }
 }
 
+/// The answer that a request had, if it was made before.
+async fn find_answer(rows: &impl Rows, key: &RequestKey, caller: &Caller) -> Result<Option<Bytes>, Error> {
+    Ok(key.find(rows, caller.company_id).await?)
+}
+
 /// Claims the key of a request that has one, as the first statement of its transaction; the answer that it had, if it had one.
-async fn replay(
-    tx: &Tx<'_>,
-    key: Option<&RequestKey>,
-    caller: &Caller,
-) -> Result<Option<bytes::Bytes>, Error> {
+async fn replay(tx: &Tx<'_>, key: Option<&RequestKey>, caller: &Caller) -> Result<Option<Bytes>, Error> {
     let Some(key) = key else { return Ok(None) };
     match key.claim(tx, caller.company_id).await? {
         Claim::New => Ok(None),

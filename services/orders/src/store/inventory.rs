@@ -8,7 +8,7 @@ use uuid::Uuid;
 use crate::{
     draft::Sku,
     error::Error,
-    inventory::{Adjustments, Inventory},
+    inventory::{Adjustment, Adjustments, Inventory},
 };
 
 const SELECT_STOCK: &str = include_str!("../../queries/select_stock.sql");
@@ -45,7 +45,7 @@ pub(crate) async fn adjust_stock(
     actor: Uuid,
 ) -> Result<Vec<Adjusted>, Error> {
     let skus: Vec<&str> = adjustments.as_slice().iter().map(|change| change.sku().as_str()).collect();
-    let deltas: Vec<i32> = adjustments.as_slice().iter().map(|change| change.delta()).collect();
+    let deltas: Vec<i32> = adjustments.as_slice().iter().map(Adjustment::delta).collect();
     tx.query(ADJUST_STOCK, &[&skus, &deltas, &now, &actor]).await?.iter().map(adjusted).collect()
 }
 

@@ -1,5 +1,7 @@
 //! The order service over gRPC, with a real database and a catalogue of the test's making.
 
+#![expect(clippy::unwrap_used, reason = "what a test can't do without fails it")]
+
 mod faults;
 mod history;
 mod keys;

@@ -44,13 +44,20 @@ async fn the_mail_that_confirms_an_order_says_all_of_it() {
     let buyer = world.buyer();
     let order = buyer.create(&[("A", 3)], "k").await.unwrap();
 
-    let row = world.books.row("SELECT queue, kind, company_id, args FROM jobs.ready").await;
+    let row = world.books.row("SELECT queue, kind, company_id, max_attempts, args FROM jobs.ready").await;
     assert_eq!((row.get("queue"), row.get("kind"), row.get("company_id")), ("email", "email", buyer.company));
+    assert_eq!(row.get::<_, i16>("max_attempts"), 10);
     let args: serde_json::Value = row.get("args");
     assert_eq!(args["to"], format!("{}@example.com", buyer.id));
-    assert_eq!((&args["template"], &args["order_id"]), (&"order_placed".into(), &*order.id.clone()));
-    assert_eq!((&args["currency"], &args["total_minor"]), (&"EUR".into(), &750.into()));
-    assert_eq!((&args["lines"][0]["sku"], &args["lines"][0]["unit_price_minor"]), (&"A".into(), &250.into()));
+    assert_eq!(args["template"], "order_placed");
+    let told = &args["order"];
+    assert_eq!(told["id"], *order.id);
+    assert_eq!(told["currency"], "EUR");
+    assert_eq!(told["total_minor"], 750);
+    assert_eq!(told["lines"][0]["sku"], "A");
+    assert_eq!(told["lines"][0]["unit_price_minor"], 250);
+    let created: jiff::Timestamp = told["created_at"].as_str().unwrap().parse().unwrap();
+    assert_eq!(created.as_second(), order.create_time.unwrap().seconds);
 }
 
 #[tokio::test]

@@ -20,7 +20,7 @@ const FAULTS: [(&str, &str); 7] = [
         "a line, an event or a mail without an order",
         "SELECT x.id::text FROM (SELECT order_id AS id FROM orders.order_lines
                                  UNION ALL SELECT order_id FROM orders.order_events
-                                 UNION ALL SELECT (args->>'order_id')::uuid FROM jobs.ready) x
+                                 UNION ALL SELECT (args->'order'->>'id')::uuid FROM jobs.ready) x
           WHERE NOT EXISTS (SELECT FROM orders.orders o WHERE o.id = x.id)",
     ),
     (
@@ -37,7 +37,7 @@ const FAULTS: [(&str, &str); 7] = [
     (
         "an order without exactly one mail",
         "SELECT o.id::text FROM orders.orders o
-          WHERE (SELECT count(*) FROM jobs.ready j WHERE j.kind = 'email' AND j.args->>'order_id' = o.id::text) <> 1",
+          WHERE (SELECT count(*) FROM jobs.ready j WHERE j.kind = 'email' AND j.args->'order'->>'id' = o.id::text) <> 1",
     ),
     ("a key without an answer", "SELECT key FROM orders.idempotency WHERE response IS NULL"),
 ];
