@@ -9,14 +9,17 @@ use std::process::Stdio;
 use tokio::process::Command;
 
 use crate::error::{Error, Result};
-use crate::files;
+use crate::{files, secrets};
 
 /// The id of `nobody`, outside of what any distribution gives to people.
 const NOBODY: u32 = 65534;
 
+/// Parent of the folders of `nobody`: a private folder of ours can't be passed through by another user.
+const NOBODYS_HOMES: &str = "/var/lib/sipup";
+
 /// How a program is kept from running as root.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Account {
+pub(crate) enum Account {
     /// As who we are.
     Own,
     /// In a user namespace in which we are called `nobody`: no other user is needed, and our private folders stay usable.
@@ -27,7 +30,7 @@ pub enum Account {
 
 impl Account {
     /// The account for Postgres: our own, unless we are root.
-    pub async fn for_postgres() -> Self {
+    pub(crate) async fn for_postgres() -> Self {
         if !nix::unistd::geteuid().is_root() {
             return Self::Own;
         }
@@ -37,7 +40,7 @@ impl Account {
     }
 
     /// A command that runs `program` under this account.
-    pub fn command(self, program: &Path) -> Command {
+    pub(crate) fn command(self, program: &Path) -> Command {
         match self {
             Self::Own => Command::new(program),
             Self::Namespace => {
@@ -57,14 +60,14 @@ impl Account {
     ///
     /// # Errors
     /// When the folder can't be made.
-    pub fn home(self, folder: &Path) -> Result<PathBuf> {
+    pub(crate) fn home(self, folder: &Path) -> Result<PathBuf> {
         if self != Self::Nobody {
             files::private_folder(folder)?;
             return Ok(folder.to_owned());
         }
-        let parent = Path::new("/var/lib/sipup");
+        let home = nobodys_home(folder);
+        let parent = Path::new(NOBODYS_HOMES);
         fs::create_dir_all(parent).map_err(Error::file("create", parent))?;
-        let home = parent.join(crate::secrets::fingerprint(folder.as_os_str().as_encoded_bytes()));
         files::private_folder(&home)?;
         self.own(&home)?;
         Ok(home)
@@ -74,10 +77,22 @@ impl Account {
     ///
     /// # Errors
     /// When its owner can't be changed.
-    pub fn own(self, path: &Path) -> Result<()> {
+    pub(crate) fn own(self, path: &Path) -> Result<()> {
         match self {
             Self::Nobody => chown(path, Some(NOBODY), Some(NOBODY)).map_err(Error::file("give away", path)),
             Self::Own | Self::Namespace => Ok(()),
         }
     }
+}
+
+/// Removes what [`Account::Nobody`] kept for `folder`, if anything.
+pub(crate) fn remove_home(folder: &Path) -> Result<()> {
+    let removed = files::remove_folder(&nobodys_home(folder));
+    // Goes with the last of them.
+    let _ = fs::remove_dir(NOBODYS_HOMES);
+    removed
+}
+
+fn nobodys_home(folder: &Path) -> PathBuf {
+    Path::new(NOBODYS_HOMES).join(secrets::fingerprint(folder.as_os_str().as_encoded_bytes()))
 }

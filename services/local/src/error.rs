@@ -127,9 +127,6 @@ pub enum Error {
         /// What is wrong with its value.
         problem: String,
     },
-    /// Somebody pressed Ctrl-C before everything was ready.
-    #[error("stopped before everything was ready")]
-    Interrupted,
     /// The data services of tests did not start or went away.
     #[error("the data services of the tests: {0}")]
     TestServices(String),

@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::io::{self, Write};
-use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use crate::error::{Error, Result};
@@ -10,6 +10,20 @@ use crate::error::{Error, Result};
 /// Makes a folder, and its parents, that only the current user may enter; an existing one is left as it is.
 pub(crate) fn private_folder(path: &Path) -> Result<()> {
     fs::DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(Error::file("create", path))
+}
+
+/// The folder of the current user for locks and sockets, whatever workspace or stack they belong to.
+pub(crate) fn user_folder() -> Result<PathBuf> {
+    let user = nix::unistd::geteuid();
+    let folder = std::env::temp_dir().join(format!("sipup-{user}"));
+    private_folder(&folder)?;
+    // Everybody may write where this is: a folder that another user prepared is not ours to use.
+    let about = folder.metadata().map_err(Error::file("look at", &folder))?;
+    if about.uid() == user.as_raw() && about.permissions().mode() & 0o777 == 0o700 {
+        return Ok(folder);
+    }
+    let closed = io::Error::new(io::ErrorKind::PermissionDenied, "it is open to other users");
+    Err(Error::file("use", &folder)(closed))
 }
 
 /// Writes a file (mode 0600) so that a reader sees the old content or the new, never a part.

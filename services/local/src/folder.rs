@@ -1,5 +1,6 @@
 //! The data folder of a stack, held by one `sipup up` at a time.
 
+use std::collections::BTreeMap;
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{Read, Seek, Write};
 use std::os::unix::fs::OpenOptionsExt;
@@ -14,11 +15,14 @@ use crate::identity::Identity;
 use crate::record;
 
 /// A stop of everything takes less: the bounds of its stages add up to about this.
-const STOP_BOUND: Duration = Duration::from_secs(120);
+const STOP_BOUND: Duration = Duration::from_mins(2);
+
+/// The list of running processes in the folder.
+const RECORD: &str = "processes.json";
 
 /// A locked data folder. The lock goes with the process, however it ends.
 #[derive(Debug)]
-pub struct DataFolder {
+pub(crate) struct DataFolder {
     path: PathBuf,
     _lock: File,
 }
@@ -28,7 +32,7 @@ impl DataFolder {
     ///
     /// # Errors
     /// [`Error::AlreadyRunning`] when another process holds it.
-    pub fn lock(path: &Path) -> Result<Self> {
+    pub(crate) fn lock(path: &Path) -> Result<Self> {
         files::private_folder(path)?;
         let path = path.canonicalize().map_err(Error::file("find", path))?;
         let mut lock = open_lock(&path)?;
@@ -45,20 +49,20 @@ impl DataFolder {
     }
 
     /// The folder itself, as an absolute path.
-    pub fn path(&self) -> &Path {
+    pub(crate) fn path(&self) -> &Path {
         &self.path
     }
 
     /// The list of running processes.
-    pub fn record(&self) -> PathBuf {
-        self.path.join("processes.json")
+    pub(crate) fn record(&self) -> PathBuf {
+        self.path.join(RECORD)
     }
 
     /// A folder inside, made if needed.
     ///
     /// # Errors
     /// When it can't be made.
-    pub fn inside(&self, name: &str) -> Result<PathBuf> {
+    pub(crate) fn inside(&self, name: &str) -> Result<PathBuf> {
         let path = self.path.join(name);
         files::private_folder(&path)?;
         Ok(path)
@@ -68,13 +72,28 @@ impl DataFolder {
     ///
     /// # Errors
     /// When the list of them can't be read or removed.
-    pub async fn end_left_behind(&self) -> Result<Vec<String>> {
+    pub(crate) async fn end_left_behind(&self) -> Result<Vec<String>> {
         record::end_left_behind(&self.record()).await
     }
 }
 
+/// `$XDG_DATA_HOME/sipup`, else `~/.local/share/sipup`.
+pub fn default_path() -> PathBuf {
+    let data = std::env::var_os("XDG_DATA_HOME").filter(|value| !value.is_empty()).map(PathBuf::from);
+    let home = || std::env::home_dir().unwrap_or_else(|| PathBuf::from("/tmp"));
+    data.unwrap_or_else(|| home().join(".local/share")).join("sipup")
+}
+
+/// The pid of each running process of the stack on `path`, by name; empty when none runs.
+///
+/// # Errors
+/// When the list of them can't be read.
+pub fn pids(path: &Path) -> Result<BTreeMap<String, i32>> {
+    record::running(&path.join(RECORD))
+}
+
 /// What [`down`] found.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, Default, PartialEq, Eq)]
 pub struct Ended {
     /// The pid of the `sipup up` that was asked to stop, if one ran.
     pub up: Option<i32>,
@@ -88,7 +107,7 @@ pub struct Ended {
 /// When the folder can't be read, or the `sipup up` that holds it does not end.
 pub async fn down(path: &Path) -> Result<Ended> {
     if !path.join("lock").exists() {
-        return Ok(Ended { up: None, left_behind: Vec::new() });
+        return Ok(Ended::default());
     }
     let mut up = None;
     if let Some(holder) = current_holder(path)? {

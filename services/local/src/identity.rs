@@ -12,7 +12,7 @@ use crate::wait;
 
 /// One process, told apart from any later one with the same pid by its start time and program.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Identity {
+pub(crate) struct Identity {
     /// Its process id.
     pub pid: i32,
     /// When it started, in clock ticks since the machine did.
@@ -25,13 +25,13 @@ pub struct Identity {
 
 impl Identity {
     /// The living process `pid`, which runs `program`; `None` if there is none.
-    pub fn of(pid: i32, program: &Path) -> Option<Self> {
+    pub(crate) fn of(pid: i32, program: &Path) -> Option<Self> {
         let started = start_time(pid)?;
         Some(Self { pid, started, boot: boot_id(), program: program.to_owned() })
     }
 
     /// The process that calls this.
-    pub fn own() -> Option<Self> {
+    pub(crate) fn own() -> Option<Self> {
         let pid = nix::unistd::getpid().as_raw();
         let command_line = fs::read(format!("/proc/{pid}/cmdline")).ok()?;
         let program = words(&command_line).next().map(PathBuf::from)?;
@@ -39,24 +39,25 @@ impl Identity {
     }
 
     /// Whether this very process still runs. One that has ended but was not reaped yet counts as gone.
-    pub fn is_alive(&self) -> bool {
+    pub(crate) fn is_alive(&self) -> bool {
         self.boot == boot_id() && start_time(self.pid) == Some(self.started) && self.runs_program()
     }
 
     /// Sends `signal` to it, if it still is this process. The answer says whether it was.
-    pub fn signal(&self, signal: Signal) -> bool {
+    pub(crate) fn signal(&self, signal: Signal) -> bool {
         self.is_alive() && kill(Pid::from_raw(self.pid), signal).is_ok()
     }
 
     /// Waits until the process has ended; `false` if it still runs after `bound`.
-    pub async fn gone_within(&self, bound: Duration) -> bool {
+    pub(crate) async fn gone_within(&self, bound: Duration) -> bool {
         wait::until(bound, || async { !self.is_alive() }).await
     }
 
-    /// A launcher such as `unshare` keeps the program among its words until it becomes that program.
+    /// A launcher such as `unshare` keeps the program among its words until it becomes that program. There are no words for
+    /// an instant while it does.
     fn runs_program(&self) -> bool {
         let command_line = fs::read(format!("/proc/{}/cmdline", self.pid)).unwrap_or_default();
-        words(&command_line).any(|word| Path::new(&word) == self.program)
+        command_line.is_empty() || words(&command_line).any(|word| Path::new(&word) == self.program)
     }
 }
 
@@ -105,13 +106,14 @@ mod tests {
     fn a_process_that_ended_is_not_alive_even_before_it_is_reaped() {
         let mut child = std::process::Command::new("sleep").arg("1000").spawn().unwrap();
         let identity = Identity::of(i32::try_from(child.id()).unwrap(), Path::new("sleep")).unwrap();
-        assert!(identity.signal(Signal::SIGKILL));
+        let signalled = identity.signal(Signal::SIGKILL);
         let gone = tokio::runtime::Builder::new_current_thread()
             .enable_time()
             .build()
             .unwrap()
             .block_on(identity.gone_within(Duration::from_secs(10)));
-        assert!(gone);
+        child.kill().unwrap();
         child.wait().unwrap();
+        assert!(signalled && gone);
     }
 }

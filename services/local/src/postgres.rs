@@ -7,20 +7,20 @@ mod settings;
 use std::path::PathBuf;
 use std::time::Duration;
 
-pub use cluster::{Primary, connect};
-pub use replica::Replica;
-pub use settings::Durability;
+pub(crate) use cluster::{Primary, connect};
+pub(crate) use replica::Replica;
+pub(crate) use settings::Durability;
 
 use crate::account::Account;
 
 /// A start after a crash replays the log first.
-const READY_BOUND: Duration = Duration::from_secs(60);
+const READY_BOUND: Duration = Duration::from_mins(1);
 /// A fast shutdown writes a checkpoint.
 const STOP_BOUND: Duration = Duration::from_secs(20);
 
 /// What both servers are started with.
 #[derive(Clone, Debug)]
-pub struct Installation {
+pub(crate) struct Installation {
     /// The folder with `postgres`, `initdb` and `pg_basebackup`.
     pub programs: PathBuf,
     /// The user that they run as.

@@ -21,7 +21,7 @@ use crate::identity::Identity;
 /// The order of the start; the stop goes backwards, so that nothing loses what it still needs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Stage {
+pub(crate) enum Stage {
     /// The Postgres primary.
     Primary,
     /// The streaming replica.
@@ -36,7 +36,7 @@ pub enum Stage {
 
 /// How a process is asked to end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Ending {
+pub(crate) struct Ending {
     /// The signal's number.
     signal: i32,
     /// How long it may take until it is killed.
@@ -45,12 +45,12 @@ pub struct Ending {
 
 impl Ending {
     /// Asks by `SIGTERM`.
-    pub const fn terminate(patience: Duration) -> Self {
+    pub(crate) const fn terminate(patience: Duration) -> Self {
         Self { signal: Signal::SIGTERM as i32, patience }
     }
 
     /// Asks by `SIGINT`: the fast shutdown of Postgres, which does not wait for its clients.
-    pub const fn interrupt(patience: Duration) -> Self {
+    pub(crate) const fn interrupt(patience: Duration) -> Self {
         Self { signal: Signal::SIGINT as i32, patience }
     }
 
@@ -59,7 +59,7 @@ impl Ending {
     }
 
     /// Ends a process that is not our child, however it takes. The answer says whether it ran at all.
-    pub async fn apply(self, process: &Identity) -> bool {
+    pub(crate) async fn apply(self, process: &Identity) -> bool {
         if !process.signal(self.signal()) {
             return false;
         }
@@ -73,17 +73,17 @@ impl Ending {
 
 /// Environment variables; their values may be secret and are never printed.
 #[derive(Clone, Default)]
-pub struct Environment(BTreeMap<String, String>);
+pub(crate) struct Environment(BTreeMap<String, String>);
 
 impl Environment {
     /// Sets `name`.
-    pub fn set(&mut self, name: &str, value: impl Into<String>) -> &mut Self {
+    pub(crate) fn set(&mut self, name: &str, value: impl Into<String>) -> &mut Self {
         self.0.insert(name.to_owned(), value.into());
         self
     }
 
     /// Takes over all of `other`.
-    pub fn extend(&mut self, other: &Self) -> &mut Self {
+    pub(crate) fn extend(&mut self, other: &Self) -> &mut Self {
         self.0.extend(other.0.clone());
         self
     }
@@ -101,7 +101,7 @@ impl fmt::Debug for Environment {
 
 /// A program to run and to keep running.
 #[derive(Clone, Debug)]
-pub struct Spec {
+pub(crate) struct Spec {
     /// Its unique name, such as `catalog-1`.
     pub name: String,
     /// When it starts and stops among the others.

@@ -1,6 +1,7 @@
 //! The list of running processes in the data folder, from which a later run ends what an earlier one left behind.
 
 use std::collections::BTreeMap;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
@@ -60,12 +61,22 @@ impl Record {
     }
 }
 
+/// The pid of each process that the record in `file` names and that runs.
+pub(crate) fn running(file: &Path) -> Result<BTreeMap<String, i32>> {
+    let entries = read(file)?.into_iter().filter(|(_, entry)| entry.identity.is_alive());
+    Ok(entries.map(|(name, entry)| (name, entry.identity.pid)).collect())
+}
+
+/// No file: nothing runs. One that can't be read was written by another version, and nothing can be told from it.
+fn read(file: &Path) -> Result<Entries> {
+    let text = files::read_if_there(file)?;
+    Ok(text.and_then(|text| serde_json::from_str(&text).ok()).unwrap_or_default())
+}
+
 /// Ends the processes that the record in `file` names and that still run, in the order of a normal stop; answers with
 /// their names. Only while holding the lock of the folder.
 pub(crate) async fn end_left_behind(file: &Path) -> Result<Vec<String>> {
-    let Some(text) = files::read_if_there(file)? else { return Ok(Vec::new()) };
-    // A record that can't be read was written by another version; nothing can be told from it.
-    let entries: Entries = serde_json::from_str(&text).unwrap_or_default();
+    let entries = read(file)?;
     let mut stages: BTreeMap<Stage, Vec<(String, Entry)>> = BTreeMap::new();
     for (name, entry) in entries {
         stages.entry(entry.stage).or_default().push((name, entry));
@@ -76,6 +87,8 @@ pub(crate) async fn end_left_behind(file: &Path) -> Result<Vec<String>> {
         let names = entries.into_iter().zip(running).filter(|(_, ran)| *ran).map(|((name, _), _)| name);
         ended.extend(names);
     }
-    std::fs::remove_file(file).map_err(Error::file("remove", file))?;
-    Ok(ended)
+    match std::fs::remove_file(file) {
+        Err(err) if err.kind() != ErrorKind::NotFound => Err(Error::file("remove", file)(err)),
+        _ => Ok(ended),
+    }
 }

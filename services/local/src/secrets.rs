@@ -9,13 +9,13 @@ use crate::error::Result;
 use crate::files;
 
 /// A new random password: 160 bits, 32 characters that need no quoting in URLs, SQL or shells.
-pub fn password() -> String {
+pub(crate) fn password() -> String {
     const ALPHABET: &[u8; 32] = b"abcdefghijklmnopqrstuvwxyz234567";
     rand::random::<[u8; 32]>().iter().map(|byte| char::from(ALPHABET[usize::from(byte % 32)])).collect()
 }
 
 /// The first 16 hexadecimal digits of the SHA-256 of `content`.
-pub fn fingerprint(content: &[u8]) -> String {
+pub(crate) fn fingerprint(content: &[u8]) -> String {
     let mut text = String::new();
     for byte in &digest(&SHA256, content).as_ref()[..8] {
         // Writing to a string can't fail.
@@ -28,7 +28,7 @@ pub fn fingerprint(content: &[u8]) -> String {
 ///
 /// # Errors
 /// When the file can't be read or written.
-pub fn kept_in(file: &Path, make: impl FnOnce() -> String) -> Result<String> {
+pub(crate) fn kept_in(file: &Path, make: impl FnOnce() -> String) -> Result<String> {
     if let Some(kept) = files::read_if_there(file)? {
         return Ok(kept.trim().to_owned());
     }

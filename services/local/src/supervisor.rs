@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::{mpsc, watch};
@@ -21,7 +21,7 @@ const STARTS: u32 = 3;
 
 /// What happened to a process after its start.
 #[derive(Clone, Debug)]
-pub enum Event {
+pub(crate) enum Event {
     /// It ended by itself and is started again after a pause.
     Died {
         /// The process.
@@ -82,31 +82,32 @@ struct Watched {
 
 /// The processes of one stack.
 #[derive(Debug)]
-pub struct Supervisor {
+pub(crate) struct Supervisor {
     record: Arc<Record>,
     events: mpsc::UnboundedSender<Event>,
-    watched: BTreeMap<String, Watched>,
-    tasks: JoinSet<()>,
+    watched: Mutex<BTreeMap<String, Watched>>,
+    /// Ends the keepers when the supervisor goes without a stop.
+    keepers: Mutex<JoinSet<()>>,
 }
 
 impl Supervisor {
     /// Supervises nothing yet; `record` is the file that lists what runs, `events` hears what happens to it.
-    pub fn new(record: PathBuf, events: mpsc::UnboundedSender<Event>) -> Self {
+    pub(crate) fn new(record: PathBuf, events: mpsc::UnboundedSender<Event>) -> Self {
         let record = Arc::new(Record::new(record));
-        Self { record, events, watched: BTreeMap::new(), tasks: JoinSet::new() }
+        Self { record, events, watched: Mutex::default(), keepers: Mutex::default() }
     }
 
     /// Starts a process and keeps it running until [`Supervisor::stop`].
     ///
     /// # Errors
     /// When the program can't be started at all.
-    pub fn start(&mut self, spec: Spec) -> Result<()> {
+    pub(crate) fn start(&self, spec: Spec) -> Result<()> {
         let process = spec.spawn()?;
         note(&self.record, &spec, &process)?;
         let (sender, state) = watch::channel(State::Running);
         let stop = CancellationToken::new();
         let watched = Watched { stage: spec.stage, log: spec.log.clone(), stop: stop.clone(), state };
-        self.watched.insert(spec.name.clone(), watched);
+        lock(&self.watched).insert(spec.name.clone(), watched);
         let keeper = Keeper {
             spec,
             stop,
@@ -114,7 +115,7 @@ impl Supervisor {
             record: Arc::clone(&self.record),
             events: self.events.clone(),
         };
-        self.tasks.spawn(keeper.keep(process));
+        lock(&self.keepers).spawn(keeper.keep(process));
         Ok(())
     }
 
@@ -122,58 +123,75 @@ impl Supervisor {
     ///
     /// # Errors
     /// [`Error::Ended`] when it keeps dying, [`Error::NotReady`] when it isn't ready after `bound`.
-    pub async fn ready<P: Future<Output = bool>>(
+    pub(crate) async fn ready<P: Future<Output = bool>>(
         &self,
         name: &str,
         bound: Duration,
         mut probe: impl FnMut() -> P,
     ) -> Result<()> {
-        let process = self.watched.get(name).expect("only started processes are waited for");
-        let end = Instant::now() + bound;
-        let (name, log) = (name.to_owned(), process.log.clone());
+        let (log, state) = {
+            let watched = lock(&self.watched);
+            let process = watched.get(name).expect("only started processes are waited for");
+            (process.log.clone(), process.state.clone())
+        };
+        let (name, end) = (name.to_owned(), Instant::now() + bound);
         loop {
             // A probe that hangs, on a port that another program holds for instance, must not hide the bound.
             if timeout(Duration::from_secs(2), probe()).await.unwrap_or(false) {
                 return Ok(());
             }
-            let tail = files::tail(&log, 12);
-            if let State::Died { times: STARTS.., status } = &*process.state.borrow() {
-                return Err(Error::Ended { process: name, status: status.clone(), log, tail });
+            if let State::Died { times: STARTS.., status } = &*state.borrow() {
+                return Err(Error::Ended {
+                    process: name,
+                    status: status.clone(),
+                    tail: files::tail(&log, 12),
+                    log,
+                });
             }
             if Instant::now() >= end {
-                return Err(Error::NotReady { process: name, waited: bound, log, tail });
+                return Err(Error::NotReady {
+                    process: name,
+                    waited: bound,
+                    tail: files::tail(&log, 12),
+                    log,
+                });
             }
             sleep(Duration::from_millis(20)).await;
         }
     }
 
     /// The pid of each running process.
-    pub fn pids(&self) -> BTreeMap<String, i32> {
+    pub(crate) fn pids(&self) -> BTreeMap<String, i32> {
         self.record.pids()
     }
 
     /// Stops everything, stage by stage in the reverse order of the start.
-    pub async fn stop(&mut self) {
-        let mut stages: Vec<Stage> = self.watched.values().map(|process| process.stage).collect();
-        stages.sort_unstable();
-        stages.dedup();
-        for stage in stages.into_iter().rev() {
+    pub(crate) async fn stop(&self) {
+        loop {
+            let last = lock(&self.watched).values().map(|process| process.stage).max();
+            let Some(stage) = last else { break };
             self.stop_stage(stage).await;
         }
-        while self.tasks.join_next().await.is_some() {}
     }
 
-    async fn stop_stage(&mut self, stage: Stage) {
-        let processes = self.watched.extract_if(.., |_, process| process.stage == stage);
-        let mut processes: Vec<Watched> = processes.map(|(_, process)| process).collect();
+    async fn stop_stage(&self, stage: Stage) {
+        let processes: Vec<Watched> = {
+            let mut watched = lock(&self.watched);
+            watched.extract_if(.., |_, process| process.stage == stage).map(|(_, process)| process).collect()
+        };
         for process in &processes {
             process.stop.cancel();
         }
-        for process in &mut processes {
+        for mut process in processes {
             // The sender goes only after it has said so.
             let _ = process.state.wait_for(|state| matches!(state, State::Stopped)).await;
         }
     }
+}
+
+/// A panic elsewhere leaves what is locked here whole: each change is one insert or removal.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Writes a process into the record, from which a later run can end it.

@@ -52,7 +52,7 @@ pub(crate) fn with_causes(err: &dyn std::error::Error) -> String {
     let mut text = err.to_string();
     let mut cause = err.source();
     while let Some(err) = cause {
-        text.push_str(&format!("\n  because: {err}"));
+        text.extend(["\n  because: ", &err.to_string()]);
         cause = err.source();
     }
     text

@@ -15,7 +15,7 @@ use crate::process::{Ending, Environment, Spec, Stage};
 use crate::supervisor::Supervisor;
 
 /// The masters of every cluster here, the fewest that Valkey calls one.
-pub const MASTERS: usize = 3;
+pub(crate) const MASTERS: usize = 3;
 
 /// A node reads its append-only file first.
 const READY_BOUND: Duration = Duration::from_secs(30);
@@ -24,13 +24,13 @@ const STOP_BOUND: Duration = Duration::from_secs(5);
 
 /// A running cluster.
 #[derive(Clone, Debug)]
-pub struct Valkey {
+pub(crate) struct Valkey {
     nodes: Vec<SocketAddr>,
 }
 
 /// What a cluster is made from.
 #[derive(Clone, Debug)]
-pub struct Options {
+pub(crate) struct Options {
     /// The folder with `valkey-server`.
     pub programs: PathBuf,
     /// Where the nodes keep their data.
@@ -50,7 +50,7 @@ impl Valkey {
     ///
     /// # Errors
     /// When a node does not start or the cluster does not come together.
-    pub async fn start(options: &Options, supervisor: &mut Supervisor) -> Result<Self> {
+    pub(crate) async fn start(options: &Options, supervisor: &Supervisor) -> Result<Self> {
         let mut nodes = Vec::new();
         for (index, port) in options.ports.iter().enumerate() {
             let folder = options.folder.join(index.to_string());
@@ -70,7 +70,7 @@ impl Valkey {
     }
 
     /// The addresses of the nodes, masters first as long as nothing failed over.
-    pub fn nodes(&self) -> &[SocketAddr] {
+    pub(crate) fn nodes(&self) -> &[SocketAddr] {
         &self.nodes
     }
 }

@@ -19,7 +19,7 @@ const REQUIREMENTS: &str = include_str!("../requirements.txt");
 
 /// A wheel that the stack uses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Wheel {
+pub(crate) enum Wheel {
     /// PostgreSQL with its tools.
     Postgres,
     /// The Valkey server.
@@ -72,14 +72,14 @@ impl Wheel {
 
 /// The cache folder of unpacked wheels.
 #[derive(Clone, Debug)]
-pub struct Wheels {
+pub(crate) struct Wheels {
     folder: PathBuf,
     progress: Progress,
 }
 
 impl Wheels {
     /// Uses `folder`, or [`default_folder`] if there is none.
-    pub fn new(folder: Option<PathBuf>, progress: Progress) -> Self {
+    pub(crate) fn new(folder: Option<PathBuf>, progress: Progress) -> Self {
         Self { folder: folder.unwrap_or_else(default_folder), progress }
     }
 
@@ -88,7 +88,7 @@ impl Wheels {
     /// # Errors
     /// [`Error::Python`] when Python or pip is missing, [`Error::Download`] when the index can't be reached or a
     /// hash differs.
-    pub async fn programs(&self, wheel: Wheel) -> Result<PathBuf> {
+    pub(crate) async fn programs(&self, wheel: Wheel) -> Result<PathBuf> {
         let unpacked = self.folder.join(wheel.pin().replace("==", "-"));
         if !unpacked.exists() {
             self.install(wheel, &unpacked).await?;
@@ -124,7 +124,7 @@ impl Wheels {
 
 /// `$XDG_CACHE_HOME/sipup`, else `~/.cache/sipup`; for a root whose home is closed to others, and whose Postgres may
 /// have to run as another user, `/var/cache/sipup`.
-pub fn default_folder() -> PathBuf {
+pub(crate) fn default_folder() -> PathBuf {
     if let Some(cache) = std::env::var_os("XDG_CACHE_HOME").filter(|value| !value.is_empty()) {
         return PathBuf::from(cache).join("sipup");
     }

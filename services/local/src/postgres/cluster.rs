@@ -21,7 +21,7 @@ pub(super) const REPLICATOR: &str = "replicator";
 
 /// A running primary.
 #[derive(Clone, Debug)]
-pub struct Primary {
+pub(crate) struct Primary {
     pub(super) installation: Installation,
     /// Where its data and the secrets of replication are.
     pub(super) home: PathBuf,
@@ -37,11 +37,11 @@ impl Primary {
     ///
     /// # Errors
     /// When `initdb` fails or the server does not become ready.
-    pub async fn start(
+    pub(crate) async fn start(
         installation: Installation,
         folder: &Path,
         port: u16,
-        supervisor: &mut Supervisor,
+        supervisor: &Supervisor,
     ) -> Result<Self> {
         let home = installation.account.home(folder)?;
         let password = secrets::kept_in(&home.join("superuser-password"), secrets::password)?;
@@ -58,7 +58,7 @@ impl Primary {
     }
 
     /// The superuser's connection URL to `database`.
-    pub fn url(&self, database: &str) -> String {
+    pub(crate) fn url(&self, database: &str) -> String {
         format!("postgres://{SUPERUSER}:{}@127.0.0.1:{}/{database}", self.password, self.port)
     }
 
@@ -66,7 +66,7 @@ impl Primary {
     ///
     /// # Errors
     /// When the server does not accept it.
-    pub async fn connect(&self, database: &str) -> Result<Client> {
+    pub(crate) async fn connect(&self, database: &str) -> Result<Client> {
         connect(&self.url(database)).await
     }
 
@@ -132,7 +132,7 @@ impl Installation {
 ///
 /// # Errors
 /// When the URL or the server refuses.
-pub async fn connect(url: &str) -> Result<Client> {
+pub(crate) async fn connect(url: &str) -> Result<Client> {
     let mut config: Config = url.parse().map_err(Error::postgres("read the URL"))?;
     config.connect_timeout(Duration::from_secs(5)).application_name("sipup local");
     let (client, connection) = config.connect(NoTls).await.map_err(Error::postgres("connect"))?;

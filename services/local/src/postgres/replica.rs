@@ -19,7 +19,7 @@ const SLOT: &str = "replica";
 
 /// A running replica.
 #[derive(Clone, Debug)]
-pub struct Replica {
+pub(crate) struct Replica {
     /// Its port on loopback.
     pub port: u16,
     password: String,
@@ -31,7 +31,7 @@ impl Replica {
     ///
     /// # Errors
     /// When the backup fails or the replica does not become ready.
-    pub async fn start(primary: &Primary, port: u16, supervisor: &mut Supervisor) -> Result<Self> {
+    pub(crate) async fn start(primary: &Primary, port: u16, supervisor: &Supervisor) -> Result<Self> {
         let superuser = primary.connect("postgres").await?;
         let password = secrets::kept_in(&primary.home.join("replicator-password"), secrets::password)?;
         let slot_is_good = prepare(&superuser, &password).await?;
@@ -52,7 +52,7 @@ impl Replica {
     }
 
     /// The superuser's connection URL to `database`.
-    pub fn url(&self, database: &str) -> String {
+    pub(crate) fn url(&self, database: &str) -> String {
         format!("postgres://postgres:{}@127.0.0.1:{}/{database}", self.password, self.port)
     }
 

@@ -9,7 +9,7 @@ use crate::postgres::Installation;
 
 /// How much is done to survive a crash of the machine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Durability {
+pub(crate) enum Durability {
     /// What is committed stays: the local stack.
     Kept,
     /// Nothing outlives the machine: tests.

@@ -12,6 +12,7 @@ use std::time::{Duration, Instant, SystemTime};
 use serde::de::DeserializeOwned;
 
 use crate::error::{Error, Result};
+use crate::lock::FileLock;
 use crate::testing::protocol::{Greeting, Hello, Replica, Request};
 use crate::testing::runtime::Runtime;
 use crate::{files, identity, process};
@@ -19,7 +20,7 @@ use crate::{files, identity, process};
 /// The keeper's program.
 const KEEPER: &str = "sipup-test-services";
 /// The first start may download the wheels.
-const START_BOUND: Duration = Duration::from_secs(300);
+const START_BOUND: Duration = Duration::from_mins(5);
 
 /// The data services of a test run.
 #[derive(Debug)]
@@ -38,8 +39,7 @@ impl TestServices {
     /// Connects to the keeper in `runtime`. Holding the lock from before the first try until the greeting keeps the keeper
     /// from going and a second one from being started.
     fn connect_in(runtime: &Runtime) -> Result<Self> {
-        let lock = runtime.open_lock()?;
-        lock.lock().map_err(Error::file("lock", runtime.folder()))?;
+        let _lock = FileLock::take(&runtime.lock())?;
         let stream = match UnixStream::connect(runtime.socket()) {
             Ok(stream) => stream,
             Err(_) => start_keeper(runtime)?,

@@ -3,7 +3,6 @@
 mod services;
 mod session;
 
-use std::fs::TryLockError;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -13,6 +12,7 @@ use tokio::task::JoinSet;
 
 use crate::error::{Error, Result};
 use crate::identity::Identity;
+use crate::lock::FileLock;
 use crate::testing::keeper::services::Services;
 pub use crate::testing::runtime::Runtime;
 
@@ -32,6 +32,8 @@ pub async fn keep(runtime: Runtime) -> Result<()> {
     let services = Arc::new(Services::start(&runtime).await?);
     let held = hold(&runtime, &listener, &services).await;
     services.stop().await;
+    drop(services);
+    end(&runtime)?;
     held
 }
 
@@ -61,15 +63,21 @@ async fn hold(runtime: &Runtime, listener: &UnixListener, services: &Arc<Service
 
 /// Gives up the socket, unless a test binary is just connecting.
 fn leave(runtime: &Runtime) -> Result<bool> {
-    let lock = runtime.open_lock()?;
-    match lock.try_lock() {
-        Ok(()) => {}
-        Err(TryLockError::WouldBlock) => return Ok(false),
-        Err(TryLockError::Error(err)) => return Err(Error::file("lock", runtime.folder())(err)),
-    }
+    let Some(_lock) = FileLock::try_take(&runtime.lock())? else { return Ok(false) };
     let socket = runtime.socket();
     std::fs::remove_file(&socket).map_err(Error::file("remove", &socket))?;
     Ok(true)
+}
+
+/// Deletes the folder, unless the next keeper uses it already.
+fn end(runtime: &Runtime) -> Result<()> {
+    let Some(lock) = FileLock::try_take(&runtime.lock())? else { return Ok(()) };
+    if !runtime.socket().exists() {
+        let _ = std::fs::remove_file(runtime.log());
+        drop(lock);
+        runtime.remove();
+    }
+    Ok(())
 }
 
 /// Every `cargo` that ran one of our test binaries: it may start the next one any moment.

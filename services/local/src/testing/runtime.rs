@@ -1,10 +1,8 @@
 //! The folder where the test binaries of a workspace and user find their keeper.
 
-use std::fs::{File, OpenOptions};
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::testing::protocol;
 use crate::{files, secrets};
 
@@ -20,16 +18,9 @@ impl Runtime {
     /// # Errors
     /// When it can't be made, or belongs to somebody else.
     pub fn of_workspace() -> Result<Self> {
-        let user = nix::unistd::geteuid();
-        let parent = std::env::temp_dir().join(format!("sipup-test-{user}"));
         let workspace = format!("{} {}", env!("CARGO_MANIFEST_DIR"), protocol::VERSION);
-        let runtime = Self::in_folder(&parent.join(secrets::fingerprint(workspace.as_bytes())))?;
-        // Everybody may write where this is: a folder that another user prepared is not ours to use.
-        let about = parent.metadata().map_err(Error::file("look at", &parent))?;
-        if about.uid() != user.as_raw() || about.permissions().mode() & 0o077 != 0 {
-            return Err(Error::TestServices(format!("{} is open to other users", parent.display())));
-        }
-        Ok(runtime)
+        let name = format!("test-{}", secrets::fingerprint(workspace.as_bytes()));
+        Self::in_folder(&files::user_folder()?.join(name))
     }
 
     /// Uses `folder`.
@@ -61,15 +52,17 @@ impl Runtime {
         self.folder.join("instances")
     }
 
-    /// The locks of the blocks of ports, for all workspaces of the user.
-    pub(super) fn ports(&self) -> PathBuf {
-        self.folder.parent().unwrap_or(&self.folder).join("ports")
+    /// Held by whoever starts or greets a keeper, and by a keeper that goes: the three never overlap.
+    pub(super) fn lock(&self) -> PathBuf {
+        self.folder.join("lock")
     }
 
-    /// Held by whoever starts or greets a keeper, and by a keeper that goes: the three never overlap.
-    pub(super) fn open_lock(&self) -> Result<File> {
-        let path = self.folder.join("lock");
-        let open = OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(&path);
-        open.map_err(Error::file("open", &path))
+    /// Deletes what is left once the keeper has gone.
+    pub(super) fn remove(&self) {
+        // Another keeper may have begun to use them; then they stay.
+        for folder in [self.instances(), self.folder.clone()] {
+            let _ = std::fs::remove_dir(folder);
+        }
+        let _ = self.folder.parent().map(std::fs::remove_dir);
     }
 }

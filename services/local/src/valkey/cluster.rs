@@ -58,7 +58,7 @@ async fn introduce(nodes: &[SocketAddr], bus_offset: u16) -> Result<()> {
 
 /// Gives each slot that nobody has to the master whose third it belongs to.
 async fn give_slots(nodes: &[SocketAddr]) -> Result<()> {
-    let state = State::of(nodes[0]).await.map_err(failed)?;
+    let state = State::of(nodes[0]).await.map_err(|err| failed(&err))?;
     let taken = state.slots();
     for (index, node) in nodes.iter().take(MASTERS).enumerate() {
         let third = |nth: usize| u16::try_from(usize::from(SLOTS) * nth / MASTERS).unwrap_or(SLOTS);
@@ -69,7 +69,7 @@ async fn give_slots(nodes: &[SocketAddr]) -> Result<()> {
         if !free.is_empty() {
             let words: Vec<&str> =
                 ["CLUSTER", "ADDSLOTS"].into_iter().chain(free.iter().map(String::as_str)).collect();
-            call(*node, &words).await.map_err(failed)?;
+            call(*node, &words).await.map_err(|err| failed(&err))?;
         }
     }
     Ok(())
@@ -83,14 +83,14 @@ async fn masters_are_known(nodes: &[SocketAddr]) -> bool {
 
 /// Lets each master without slots follow the one with the fewest followers.
 async fn make_replicas(nodes: &[SocketAddr]) -> Result<()> {
-    let mut followers = State::of(nodes[0]).await.map_err(failed)?.followers();
+    let mut followers = State::of(nodes[0]).await.map_err(|err| failed(&err))?.followers();
     for node in nodes {
-        let own = State::of(*node).await.map_err(failed)?;
+        let own = State::of(*node).await.map_err(|err| failed(&err))?;
         if !own.is_spare_master() {
             continue;
         }
         let Some((master, count)) = followers.iter_mut().min_by_key(|(_, count)| **count) else { break };
-        call(*node, &["CLUSTER", "REPLICATE", master]).await.map_err(failed)?;
+        call(*node, &["CLUSTER", "REPLICATE", master]).await.map_err(|err| failed(&err))?;
         *count += 1;
     }
     Ok(())
@@ -125,7 +125,7 @@ async fn call(node: SocketAddr, words: &[&str]) -> io::Result<String> {
     Connection::open(node).await?.call(words).await
 }
 
-fn failed(err: io::Error) -> Error {
+fn failed(err: &io::Error) -> Error {
     Error::Valkey(err.to_string())
 }
 
@@ -196,7 +196,7 @@ impl State {
 impl Node {
     fn parse(line: &str) -> Option<Self> {
         let words: Vec<&str> = line.split_whitespace().collect();
-        let [id, _, flags, master, _, _, _, link, slots @ ..] = words.as_slice() else { return None };
+        let [id, _, flags, master, _, _, _, connection, slots @ ..] = words.as_slice() else { return None };
         let slots = slots.iter().filter_map(|range| {
             let (first, last) = range.split_once('-').unwrap_or((range, range));
             // Ranges in brackets are slots on the move, which another node has.
@@ -204,7 +204,7 @@ impl Node {
             (first <= last && last < SLOTS).then_some((first, last))
         });
         let slots = slots.collect();
-        let is_linked = *link == "connected";
+        let is_linked = *connection == "connected";
         Some(Self {
             id: (*id).to_owned(),
             flags: (*flags).to_owned(),

@@ -29,10 +29,8 @@ impl Connection {
     }
 
     async fn exchange(&mut self, words: &[&str]) -> io::Result<String> {
-        let mut request = format!("*{}\r\n", words.len());
-        for word in words {
-            request.push_str(&format!("${}\r\n{word}\r\n", word.len()));
-        }
+        let bulks = words.iter().map(|word| format!("${}\r\n{word}\r\n", word.len()));
+        let request = format!("*{}\r\n{}", words.len(), bulks.collect::<String>());
         self.stream.write_all(request.as_bytes()).await?;
         self.stream.flush().await?;
         self.answer().await

@@ -9,7 +9,8 @@ use tokio_postgres::{Client, NoTls};
 
 async fn connect(url: &str) -> anyhow::Result<Client> {
     let (client, connection) = tokio_postgres::connect(url, NoTls).await.context("connect")?;
-    tokio::task::spawn(connection);
+    #[expect(clippy::disallowed_methods, reason = "ends with the client")]
+    tokio::spawn(connection);
     Ok(client)
 }
 

