@@ -180,7 +180,8 @@ impl Keys {
 
 /// Reads the folder again and again, so that a rotation needs no restart, and tells this service's own verifier what it found.
 pub(crate) async fn keep_reloading(keys: Keys, every: Duration, verifier: Verifier, metrics: Metrics) {
-    let mut ticks = tokio::time::interval(every);
+    // An interval of nothing is refused by a panic.
+    let mut ticks = tokio::time::interval(every.max(Duration::from_millis(1)));
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
         ticks.tick().await;

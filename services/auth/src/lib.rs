@@ -85,7 +85,7 @@ pub struct Args {
     #[arg(long, env = "SIPUP_PASSWORD_THREADS")]
     pub password_threads: Option<NonZeroUsize>,
 
-    /// Calls that may wait for a hash; one more is refused with RESOURCE_EXHAUSTED.
+    /// Calls that may wait for a hash; one more is refused with `RESOURCE_EXHAUSTED`.
     #[arg(long, env = "SIPUP_PASSWORD_QUEUE", default_value_t = 64)]
     pub password_queue: usize,
 
@@ -110,6 +110,8 @@ fn token_life(text: &str) -> Result<SignedDuration, String> {
 ///
 /// What keeps it from starting, or made it end by itself.
 pub async fn serve(args: Args, context: Context) -> anyhow::Result<()> {
+    // What can't be right is said before any port is bound.
+    args.macs()?;
     let listener = TcpListener::bind(args.jwks_listen).await;
     let listener = listener.with_context(|| format!("listen on {}", args.jwks_listen))?;
     serve_keys_on(listener, args, context).await
@@ -121,7 +123,7 @@ pub async fn serve(args: Args, context: Context) -> anyhow::Result<()> {
 ///
 /// As [`serve`].
 pub async fn serve_keys_on(listener: TcpListener, args: Args, mut context: Context) -> anyhow::Result<()> {
-    let macs = macs::Macs::new(&args.refresh_key).context("read --refresh-key")?;
+    let macs = args.macs()?;
     let keys =
         keys::Keys::open(args.signing_keys.clone(), context.clock.clone()).context("read --signing-keys")?;
     let metrics = metrics::Metrics::new(&context.meter);
@@ -148,6 +150,10 @@ pub async fn serve_keys_on(listener: TcpListener, args: Args, mut context: Conte
 }
 
 impl Args {
+    fn macs(&self) -> anyhow::Result<macs::Macs> {
+        macs::Macs::new(&self.refresh_key).context("read --refresh-key")
+    }
+
     fn limits(&self) -> password::Limits {
         let cores = std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
         password::Limits {
@@ -155,5 +161,47 @@ impl Args {
             queue: self.password_queue,
             wait: self.password_wait,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser as _;
+
+    use super::*;
+
+    #[derive(Debug, clap::Parser)]
+    struct Program {
+        #[command(flatten)]
+        args: Args,
+    }
+
+    fn parse(more: &[&str]) -> Result<Args, clap::Error> {
+        let needed = [
+            "auth",
+            "--database-url=postgres://svc_auth:hunter2@127.0.0.1:5432/sipup",
+            "--page-token-key=hunter2",
+            "--signing-keys=/keys",
+            "--refresh-key=hunter2",
+        ];
+        Program::try_parse_from(needed.iter().chain(more)).map(|program| program.args)
+    }
+
+    #[test]
+    fn an_access_token_lives_for_ten_minutes_at_most() {
+        assert_eq!(parse(&[]).unwrap().access_token_life, keys::LONGEST_TOKEN_LIFE);
+        assert_eq!(parse(&["--access-token-life=90s"]).unwrap().access_token_life.as_secs(), 90);
+        for life in ["601s", "0s", "ten minutes"] {
+            let error = parse(&["--access-token-life", life]).unwrap_err();
+            assert!(error.to_string().contains("--access-token-life"), "{error}");
+        }
+    }
+
+    #[test]
+    fn the_configuration_prints_without_its_secrets_and_a_short_one_is_named() {
+        let args = parse(&[]).unwrap();
+        assert!(!format!("{args:?}").contains("hunter2"));
+        let error = format!("{:#}", args.macs().unwrap_err());
+        assert!(error.contains("--refresh-key") && !error.contains("hunter2"), "{error}");
     }
 }

@@ -227,7 +227,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_hash_belongs_to_its_password_only_and_has_the_costs_of_today() {
-        let place = hasher(1, 0, Duration::from_secs(60)).enter().unwrap();
+        let place = hasher(1, 0, Duration::from_mins(1)).enter().unwrap();
         let stored = place.hash(&password("correct horse")).await.unwrap();
         assert!(stored.expose().starts_with("$argon2id$v=19$m=19456,t=2,p=1$"), "{}", stored.expose());
         assert!(place.verify(&password("correct horse"), Some(&stored)).await.unwrap());
@@ -238,7 +238,7 @@ mod tests {
 
     #[tokio::test]
     async fn nobody_has_no_password() {
-        let hasher = hasher(1, 0, Duration::from_secs(60));
+        let hasher = hasher(1, 0, Duration::from_mins(1));
         let place = hasher.enter().unwrap();
         assert!(!place.verify(&password("correct horse"), None).await.unwrap());
     }
@@ -248,14 +248,14 @@ mod tests {
         let cheap = Argon2::new(Algorithm::Argon2id, Version::V0x13, Params::new(64, 1, 1, None).unwrap());
         let stored: PasswordHash = cheap.hash_password(b"correct horse").unwrap();
         let stored = Secret::new(stored.to_string());
-        let place = hasher(1, 0, Duration::from_secs(60)).enter().unwrap();
+        let place = hasher(1, 0, Duration::from_mins(1)).enter().unwrap();
         assert!(place.verify(&password("correct horse"), Some(&stored)).await.unwrap());
         assert!(is_outdated(&stored).unwrap());
     }
 
     #[tokio::test]
     async fn what_is_no_hash_is_an_error_and_not_a_wrong_password() {
-        let place = hasher(1, 0, Duration::from_secs(60)).enter().unwrap();
+        let place = hasher(1, 0, Duration::from_mins(1)).enter().unwrap();
         let outcome = place.verify(&password("correct horse"), Some(&Secret::new("plain text"))).await;
         assert!(matches!(outcome, Err(Error::Failed(_))));
         assert!(is_outdated(&Secret::new("plain text")).is_err());
@@ -263,7 +263,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_full_queue_refuses_and_takes_the_next_once_somebody_left() {
-        let hasher = hasher(1, 1, Duration::from_secs(60));
+        let hasher = hasher(1, 1, Duration::from_mins(1));
         let (first, second) = (hasher.enter().unwrap(), hasher.enter().unwrap());
         assert!(matches!(hasher.enter(), Err(Error::Busy)));
         drop(first);

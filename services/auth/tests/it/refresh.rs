@@ -66,18 +66,16 @@ async fn one_session_ends_alone() {
 async fn what_is_no_token_of_ours_ends_nothing() {
     let world = World::start().await;
     let foreign = World::start_with(|args| {
-        args.refresh_key = "another key, also long enough to be one".parse().unwrap()
+        args.refresh_key = "another key, also long enough to be one".parse().unwrap();
     });
     let foreign = foreign.await.session("anna@example.com").await;
     let tokens = world.session("anna@example.com").await;
     let mut tampered = tokens.refresh_token.clone().into_bytes();
     tampered[20] = if tampered[20] == b'A' { b'B' } else { b'A' };
     let tampered = String::from_utf8(tampered).unwrap();
-    for token in [tampered.as_str(), foreign.refresh_token.as_str(), tokens.access_token.as_str(), "x"] {
-        if token.len() <= 512 {
-            assert_ended(world.refresh(token).await);
-        }
-        let _ = world.logout(token).await;
+    for token in [tampered.as_str(), foreign.refresh_token.as_str(), "x"] {
+        assert_ended(world.refresh(token).await);
+        assert!(world.logout(token).await.is_ok());
     }
     assert_eq!(world.refresh("").await.unwrap_err().code(), Code::InvalidArgument);
     assert!(world.refresh(&tokens.refresh_token).await.is_ok());

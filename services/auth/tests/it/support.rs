@@ -186,7 +186,7 @@ fn args(database: &TestDatabase, signing_keys: std::path::PathBuf) -> Args {
         refresh_key: Secret::new("a refresh key for tests, long enough"),
         password_threads: None,
         password_queue: 64,
-        password_wait: Duration::from_secs(60),
+        password_wait: Duration::from_mins(1),
     }
 }
 
