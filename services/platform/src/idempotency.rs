@@ -16,7 +16,7 @@ use uuid::Uuid;
 
 use crate::{
     Code, Invalid,
-    db::{self, Rows as _, Tx},
+    db::{self, Tx},
 };
 
 /// The header that says the same as the field `request_id`.

@@ -1,1 +1,66 @@
-fn main() {}
+//! The one binary of sipup. Each command is a file here that calls its crate.
+
+mod catalog;
+mod down;
+mod ingress;
+mod keys;
+mod migrate;
+mod runtime;
+mod seed;
+mod serve;
+mod up;
+
+use std::process::ExitCode;
+
+use clap::{Parser, error::ErrorKind};
+
+/// The exit code for flags that can't be right, as sysexits.h has it.
+const EX_USAGE: u8 = 64;
+
+/// The backend of a B2B ordering platform.
+#[derive(Debug, Parser)]
+#[command(name = "sipup", version = env!("SIPUP_VERSION"))]
+enum Command {
+    /// Start the whole platform on this machine.
+    Up(Box<up::Args>),
+    /// End a local platform that was left behind.
+    Down(down::Args),
+    /// Run one service.
+    #[command(subcommand)]
+    Serve(serve::Command),
+    /// Bring the database up to date.
+    Migrate(migrate::Args),
+    /// Fill the database with a demo company, its users and products.
+    Seed(seed::Args),
+    /// Work on the catalogue of a running platform.
+    #[command(subcommand)]
+    Catalog(catalog::Command),
+    /// Make or change the keys that sign access tokens.
+    #[command(subcommand)]
+    Keys(keys::Command),
+    /// Show or check the ingress' configuration.
+    #[command(subcommand)]
+    Ingress(ingress::Command),
+}
+
+fn main() -> ExitCode {
+    let command = match Command::try_parse() {
+        Ok(command) => command,
+        Err(error) => {
+            // The terminal may be gone; the exit code tells it all the same.
+            let _ = error.print();
+            let asked = matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion);
+            return if asked { ExitCode::SUCCESS } else { EX_USAGE.into() };
+        }
+    };
+    runtime::exit(match command {
+        Command::Up(args) => runtime::run(args.run()),
+        Command::Down(args) => runtime::run(args.run()),
+        Command::Serve(command) => command.run(),
+        Command::Migrate(args) => runtime::run(args.run()),
+        Command::Seed(args) => runtime::run(args.run()),
+        Command::Catalog(command) => runtime::run(command.run()),
+        Command::Keys(command) => runtime::run(command.run()),
+        Command::Ingress(command) => runtime::run(command.run()),
+    })
+}

@@ -1,0 +1,13 @@
+//! End-to-end tests: the whole local stack, through Envoy, as its users reach it.
+//!
+//! Tests that only look at the platform share one stack; tests that break it share another, one after the other.
+
+mod bad_input;
+mod faults;
+mod grpc_web;
+mod import;
+mod python;
+mod rest;
+mod trace;
+mod up;
+mod world;
