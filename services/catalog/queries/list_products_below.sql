@@ -1,6 +1,7 @@
 -- Lists one page of the products of a category and of all below it.
--- A template, as list_products.sql. Each category gives its own first rows, which an index has in order; the page is cut from their
--- union. A plain join would read and sort every product below the category for each page.
+-- A template, as list_products.sql. By SKU, each category gives its own first rows, which an index has in order, and the page is cut
+-- from their union. By name and price all products below the category are read and sorted; OFFSET 0 keeps the planner from walking all
+-- products of the catalogue in order instead.
 -- :category; :active, :brand, :sku, :min_price, :max_price conditions; :after_... the last row of the page before; :limit rows
 WITH RECURSIVE tree (id, depth) AS (
     SELECT c.id, 1
@@ -32,11 +33,9 @@ SELECT p.id, p.sku, p.name, p.description, p.brand, p.category_id, p.price_minor
        AND (p.price_minor, p.id) < (:after_price, :after_id)        --| after by_price desc
      ORDER BY p.sku                                                 --| by_sku asc
      ORDER BY p.sku DESC                                            --| by_sku desc
-     ORDER BY p.name, p.id                                          --| by_name asc
-     ORDER BY p.name DESC, p.id DESC                                --| by_name desc
-     ORDER BY p.price_minor, p.id                                   --| by_price asc
-     ORDER BY p.price_minor DESC, p.id DESC                         --| by_price desc
-     LIMIT :limit
+     LIMIT :limit                                                   --| by_sku
+    OFFSET 0                                                        --| by_name
+    OFFSET 0                                                        --| by_price
  ) p
  ORDER BY p.sku                                                     --| by_sku asc
  ORDER BY p.sku DESC                                                --| by_sku desc

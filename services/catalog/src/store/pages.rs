@@ -103,6 +103,7 @@ impl Shape {
     fn has(self, tag: &str) -> bool {
         match tag {
             "brand" => self.brand,
+            "every_brand" => !self.brand,
             "sku" => self.sku,
             "price" => self.price,
             "after" => self.after,
@@ -247,7 +248,7 @@ mod tests {
         let statement = Statement::new(shape);
         assert!(statement.sql.starts_with("-- Lists one page of products of all categories.\nSELECT"));
         assert!(statement.sql.contains(
-            "p.active = $1\n   AND p.brand = $2\n   AND (p.name, p.id) < ($3, $4)\n ORDER BY p.name DESC"
+            "p.active = $1\n   AND p.brand = $2\n   AND (p.name, p.id) < ($3, $4)\n ORDER BY p.name || '' DESC"
         ));
         assert!(statement.sql.ends_with("LIMIT $5"));
         assert_eq!(
@@ -261,7 +262,8 @@ mod tests {
         assert_eq!(STATEMENTS.len(), 6 * 32);
         for (shape, statement) in STATEMENTS.iter() {
             let orders = statement.sql.matches("ORDER BY").count();
-            assert_eq!(orders, if shape.category { 2 } else { 1 }, "{}", statement.sql);
+            let each_category_in_order = shape.category && shape.order.key == SortKey::Sku;
+            assert_eq!(orders, if each_category_in_order { 2 } else { 1 }, "{}", statement.sql);
             assert!(!statement.sql.contains(':') && !statement.sql.contains(TAGS), "{}", statement.sql);
         }
     }
