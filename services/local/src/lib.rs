@@ -24,4 +24,4 @@ mod wheels;
 pub use crate::error::{Error, Result};
 pub use crate::folder::{Ended, default_path, down, pids};
 pub use crate::progress::Progress;
-pub use crate::stack::{DEMO_USERS, DemoUser, Options, Replicas, Service, ServiceInfo, StackInfo, up};
+pub use crate::stack::{DemoUser, Options, Replicas, Service, ServiceInfo, StackInfo, up};

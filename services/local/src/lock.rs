@@ -51,8 +51,11 @@ impl Drop for FileLock {
 
 fn open(path: &Path) -> Result<File> {
     loop {
-        // The folder goes with the last lock in it, maybe between these two lines.
-        files::private_folder(path.parent().unwrap_or(Path::new(".")))?;
+        // The folder goes with the last lock in it, maybe while it is made or between these two steps.
+        match files::private_folder(path.parent().unwrap_or(Path::new("."))) {
+            Err(Error::File { source, .. }) if source.kind() == ErrorKind::AlreadyExists => continue,
+            made => made?,
+        }
         match OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(path) {
             Err(err) if err.kind() == ErrorKind::NotFound => {}
             opened => return opened.map_err(Error::file("open", path)),

@@ -30,3 +30,6 @@ pub(crate) struct Installation {
     /// Receives the logs.
     pub logs: PathBuf,
 }
+
+#[cfg(test)]
+mod tests;

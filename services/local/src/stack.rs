@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 use tempfile::TempDir;
 use tokio::sync::mpsc;
 
-pub use self::info::{DEMO_USERS, DemoUser, ServiceInfo, StackInfo};
+pub use self::info::{DemoUser, ServiceInfo, StackInfo};
 use self::options::Plan;
 pub use self::options::{Options, Replicas, Service};
 use self::secrets::Secrets;
@@ -75,7 +75,7 @@ impl Stack {
         events: mpsc::UnboundedSender<Event>,
     ) -> Result<Self> {
         let wheels = Wheels::new(options.wheels.clone(), options.progress.clone());
-        let secrets = Secrets::kept_in(&folder.inside("secrets")?)?;
+        let secrets = Secrets::in_folder(folder.inside("secrets")?);
         let supervisor = Supervisor::new(folder.record(), events);
         Ok(Self { plan: Plan { options, folder, layout }, wheels, secrets, supervisor })
     }

@@ -277,3 +277,6 @@ impl Keeper {
 fn pause(deaths: u32) -> Duration {
     Duration::from_millis(100 << deaths.saturating_sub(1).min(7)).min(Duration::from_secs(10))
 }
+
+#[cfg(test)]
+mod tests;

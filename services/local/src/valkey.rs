@@ -106,3 +106,6 @@ impl Options {
 fn name(index: usize) -> String {
     format!("valkey-{index}")
 }
+
+#[cfg(test)]
+mod tests;

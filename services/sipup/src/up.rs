@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use anyhow::Context as _;
-use local::{Options, Replicas};
+use local::{DemoUser, Options, Replicas};
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
@@ -75,6 +75,7 @@ impl Args {
             replicas: self.replicas,
             no_seed: self.no_seed,
             products: self.products,
+            users: demo_users(),
             postgres_url: self.postgres_url,
             redis_url: self.redis_url,
             envoy_bin: self.envoy_bin,
@@ -87,4 +88,15 @@ impl Args {
         };
         Ok(local::up(options).await?)
     }
+}
+
+/// Whom `sipup seed` makes.
+fn demo_users() -> Vec<DemoUser> {
+    let users = auth::demo::accounts().into_iter().flat_map(|company| company.users);
+    let user = |user: &auth::demo::DemoUser| DemoUser {
+        email: user.email.to_owned(),
+        password: auth::demo::PASSWORD.to_owned(),
+        role: user.role.name().to_owned(),
+    };
+    users.map(user).collect()
 }

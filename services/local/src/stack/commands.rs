@@ -1,4 +1,4 @@
-//! The commands of the executable that run to their end: `migrate` and `seed`.
+//! The commands of the executable that run to their end: `migrate`, `seed` and `keys init`.
 
 use std::process::Stdio;
 
@@ -21,6 +21,13 @@ pub(super) async fn migrate(stack: &Stack, database: &Database) -> Result<()> {
     run(stack, &["migrate"], &env).await
 }
 
+/// Makes the first key that signs access tokens, unless there is one.
+pub(super) async fn make_signing_key(stack: &Stack) -> Result<()> {
+    let mut env = Environment::default();
+    env.set("SIPUP_SIGNING_KEYS", stack.secrets.signing_keys().to_string_lossy());
+    run(stack, &["keys", "init"], &env).await
+}
+
 /// Fills the database with demo data, unless that was done before.
 pub(super) async fn seed_once(stack: &Stack, database: &Database) -> Result<()> {
     let done = stack.plan.folder.path().join("seeded");
@@ -31,8 +38,7 @@ pub(super) async fn seed_once(stack: &Stack, database: &Database) -> Result<()> 
     let phase = stack.plan.options.progress.phase("demo data");
     phase.doing("companies, users, products, stock");
     let mut env = Environment::default();
-    env.set("SIPUP_DATABASE_URL", &database.owner_url)
-        .set("SIPUP_DEMO_PASSWORD", &stack.secrets.demo_password);
+    env.set("SIPUP_DATABASE_URL", &database.owner_url);
     run(stack, &["seed", "--products", &products], &env).await?;
     files::write_whole(&done, products.as_bytes())?;
     phase.done(&format!("{products} products"));

@@ -9,21 +9,15 @@ use crate::error::Result;
 use crate::stack::databases::Database;
 use crate::stack::{Service, Stack, services};
 
-/// The users that `sipup seed` makes, one of each role; all have one password.
-pub const DEMO_USERS: [DemoUser; 4] = [
-    DemoUser { email: "buyer@demo.example", role: "buyer" },
-    DemoUser { email: "approver@demo.example", role: "approver" },
-    DemoUser { email: "admin@demo.example", role: "company_admin" },
-    DemoUser { email: "seller@sipup.example", role: "seller" },
-];
-
 /// A user of the demo data.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DemoUser {
     /// The address to log in with.
-    pub email: &'static str,
-    /// The role in the company.
-    pub role: &'static str,
+    pub email: String,
+    /// The password.
+    pub password: String,
+    /// What the user may do: `buyer`, `approver`, `company_admin` or `seller`.
+    pub role: String,
 }
 
 /// Everything about a stack that is ready; the content of `--ready-file`.
@@ -47,8 +41,8 @@ pub struct StackInfo {
     pub role_passwords: BTreeMap<String, String>,
     /// The nodes of the Valkey cluster, `host:port`.
     pub redis_nodes: Vec<String>,
-    /// The password of the [`DEMO_USERS`].
-    pub demo_password: String,
+    /// Who can log in; nobody with `--no-seed`.
+    pub users: Vec<DemoUser>,
     /// The pid of each running process by its name: `catalog-0`, `postgres-primary`, `valkey-5`, `envoy`.
     pub pids: BTreeMap<String, i32>,
     /// The pid of `sipup up` itself.
@@ -89,7 +83,7 @@ pub(super) fn of(stack: &Stack, database: &Database) -> Result<StackInfo> {
         postgres_replica_url: database.replica_url.clone(),
         role_passwords: roles.into_iter().collect::<Result<_>>()?,
         redis_nodes: plan.redis_nodes()?,
-        demo_password: stack.secrets.demo_password.clone(),
+        users: if plan.options.no_seed { Vec::new() } else { plan.options.users.clone() },
         pids: stack.supervisor.pids(),
         up: std::process::id(),
         data_dir: plan.folder.path().to_owned(),

@@ -10,6 +10,7 @@ use crate::error::{Error, Result};
 use crate::folder::DataFolder;
 use crate::ports::Layout;
 use crate::progress::Progress;
+use crate::stack::DemoUser;
 use crate::valkey::MASTERS;
 
 /// A service of the platform.
@@ -83,6 +84,8 @@ pub struct Options {
     pub no_seed: bool,
     /// Demo products.
     pub products: u32,
+    /// The users that `seed` makes.
+    pub users: Vec<DemoUser>,
     /// A database to use instead of our own, as the role that owns it.
     pub postgres_url: Option<String>,
     /// Nodes of a cluster to use instead of our own: `host:port,host:port`.
@@ -93,7 +96,7 @@ pub struct Options {
     pub otlp_url: Option<String>,
     /// Calls per second and client address that Envoy lets through; `None` lets all through, as everybody here has one address.
     pub local_limit: Option<u32>,
-    /// Receives the [`StackInfo`](super::StackInfo) as JSON when everything is ready.
+    /// Receives the [`StackInfo`](crate::StackInfo) as JSON when everything is ready.
     pub ready_file: Option<PathBuf>,
     /// Stop when standard input ends: for programs that start the stack and may be killed.
     pub stop_on_eof: bool,
@@ -114,6 +117,7 @@ impl Options {
             replicas: Vec::new(),
             no_seed: false,
             products: 10_000,
+            users: Vec::new(),
             postgres_url: None,
             redis_url: None,
             envoy_bin: None,

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::io::Write as _;
 use std::time::Duration;
 
-use crate::stack::{DEMO_USERS, StackInfo};
+use crate::stack::{DemoUser, StackInfo};
 
 /// Prints where everything is and what to try.
 pub(super) fn ready(info: &StackInfo, took: Duration) {
@@ -18,13 +18,15 @@ fn text(info: &StackInfo, took: Duration) -> String {
         // Writing to a string can't fail, here and below.
         let _ = writeln!(text, "  {what:<22} {place}");
     }
-    let _ = writeln!(text, "\nDemo users, all with the password {}\n", info.demo_password);
-    for user in DEMO_USERS {
-        let _ = writeln!(text, "  {:<22} {}", user.role, user.email);
-    }
-    text.push_str("\nTo try\n\n");
-    for command in commands(info) {
-        let _ = writeln!(text, "  {command}");
+    if let Some(buyer) = info.users.iter().find(|user| user.role == "buyer") {
+        text.push_str("\nDemo users\n\n");
+        for user in &info.users {
+            let _ = writeln!(text, "  {:<22} {:<22} password {}", user.role, user.email, user.password);
+        }
+        text.push_str("\nTo try\n\n");
+        for command in commands(info, buyer) {
+            let _ = writeln!(text, "  {command}");
+        }
     }
     text.push('\n');
     text
@@ -48,12 +50,12 @@ fn places(info: &StackInfo) -> Vec<(String, String)> {
 }
 
 /// Five commands that work as they are, in this order, in one shell.
-fn commands(info: &StackInfo) -> [String; 5] {
-    let (url, password, buyer) = (&info.url, &info.demo_password, DEMO_USERS[0].email);
+fn commands(info: &StackInfo, buyer: &DemoUser) -> [String; 5] {
+    let url = &info.url;
     let host = url.trim_start_matches("http://");
     let python =
         |expression: &str| format!("python3 -c 'import json, sys; print(json.load(sys.stdin){expression})'");
-    let login = format!("-d '{{\"email\": \"{buyer}\", \"password\": \"{password}\"}}'");
+    let login = format!("-d '{{\"email\": \"{}\", \"password\": \"{}\"}}'", buyer.email, buyer.password);
     let catalog = info.services.first().map_or(host, |service| service.url.trim_start_matches("http://"));
     [
         format!("curl -s '{url}/v1/products?page_size=3&order_by=price'"),

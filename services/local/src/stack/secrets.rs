@@ -1,6 +1,6 @@
 //! Passwords and keys of a stack, made on first start and kept in its data folder.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use crate::error::Result;
 use crate::secrets::{kept_in, password};
@@ -10,15 +10,12 @@ use crate::stack::Service;
 #[derive(Debug)]
 pub(super) struct Secrets {
     folder: PathBuf,
-    /// Of all demo users.
-    pub(super) demo_password: String,
 }
 
 impl Secrets {
-    pub(super) fn kept_in(folder: &Path) -> Result<Self> {
-        // Short enough to type: it guards demo data on loopback.
-        let demo_password = kept_in(&folder.join("demo-password"), || password()[..12].to_owned())?;
-        Ok(Self { folder: folder.to_owned(), demo_password })
+    /// Those in `folder`.
+    pub(super) fn in_folder(folder: PathBuf) -> Self {
+        Self { folder }
     }
 
     /// The password of the role that `service` logs in as.
@@ -31,8 +28,8 @@ impl Secrets {
         kept_in(&self.folder.join(name), || format!("{}{}", password(), password())[..52].to_owned())
     }
 
-    /// Where a file of secrets that a service makes itself is kept.
-    pub(super) fn file(&self, name: &str) -> PathBuf {
-        self.folder.join(name)
+    /// The folder of the keys that sign access tokens.
+    pub(super) fn signing_keys(&self) -> PathBuf {
+        self.folder.join("signing-keys")
     }
 }

@@ -11,7 +11,7 @@ use crate::error::Result;
 use crate::http;
 use crate::process::{Ending, Environment, Spec, Stage};
 use crate::stack::databases::Database;
-use crate::stack::{READY_BOUND, Service, Stack};
+use crate::stack::{READY_BOUND, Service, Stack, commands};
 
 /// Longer than a service takes to drain.
 const STOP_BOUND: Duration = Duration::from_secs(15);
@@ -21,6 +21,7 @@ const POOL_BUDGET: u16 = 50;
 /// Starts every process of every service and waits until all are ready.
 pub(super) async fn start(stack: &Stack, database: &Database) -> Result<()> {
     let phase = stack.plan.options.progress.phase("services");
+    commands::make_signing_key(stack).await?;
     for (service, replica) in stack.plan.services() {
         stack.supervisor.start(spec(stack, database, service, replica)?)?;
     }
@@ -92,7 +93,7 @@ fn own(stack: &Stack, service: Service, replica: u16) -> Result<Environment> {
         }
         Service::Auth => {
             env.set("SIPUP_JWKS_LISTEN", loopback(layout.jwks(replica)))
-                .set("SIPUP_SIGNING_KEYS_FILE", text(&stack.secrets.file("signing-keys.json")))
+                .set("SIPUP_SIGNING_KEYS", text(&stack.secrets.signing_keys()))
                 .set("SIPUP_REFRESH_KEY", stack.secrets.key("refresh-key")?);
         }
         Service::Jobs => {
