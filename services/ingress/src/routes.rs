@@ -115,9 +115,9 @@ fn health(limits: &Limits) -> Route {
     open_stream("health", "/grpc.health.v1.Health/", limits)
 }
 
-/// `grpc.reflection.v1`: the contracts are no secret.
+/// `grpc.reflection`, `v1` and the `v1alpha` that older clients ask for: the contracts are no secret.
 fn reflection(limits: &Limits) -> Route {
-    open_stream("reflection", "/grpc.reflection.v1.ServerReflection/", limits)
+    open_stream("reflection", "/grpc.reflection.", limits)
 }
 
 fn open_stream(name: &str, prefix: &str, limits: &Limits) -> Route {
