@@ -10,7 +10,7 @@ async fn a_python_client_knows_the_platform_by_reflection_alone() {
     let (email, password) = stack.seller();
     let printed = python::run("story.py", &[&stack.address(), &email, &password]).await.unwrap();
     let order = printed.lines().last().unwrap();
-    assert_eq!(printed.lines().filter(|line| line.starts_with("ok ")).count(), 7, "{printed}");
+    assert_eq!(printed.lines().filter(|line| line.starts_with("ok ")).count(), 8, "{printed}");
     let mail = wait::until("the confirmation e-mail", async || stack.mail_about(order)).await;
     assert!(mail.contains("To: ") && mail.contains(order), "{mail}");
 }

@@ -23,10 +23,10 @@ class Platform:
         self.pool = DescriptorPool(ProtoReflectionDescriptorDatabase(self.channel))
         self.token = None
 
-    def message(self, name, **fields):
-        return GetMessageClass(self.pool.FindMessageTypeByName(name))(**fields)
+    def read(self, name, data):
+        return GetMessageClass(self.pool.FindMessageTypeByName(name)).FromString(data)
 
-    def call(self, method, metadata=(), raw=False, **fields):
+    def call(self, method, /, metadata=(), raw=False, **fields):
         """Returns the response (its bytes if raw) and the metadata that came with it."""
         service_name, method_name = method.rsplit(".", 1)
         descriptor = self.pool.FindServiceByName(service_name).FindMethodByName(method_name)
@@ -42,7 +42,7 @@ class Platform:
         response, call = rpc.with_call(request, metadata=metadata, timeout=30)
         return response, {**dict(call.initial_metadata()), **dict(call.trailing_metadata())}
 
-    def refused(self, code, method, **fields):
+    def refused(self, code, method, /, **fields):
         """Checks that the call is refused with `code`, and returns the error."""
         try:
             self.call(method, **fields)
@@ -104,7 +104,7 @@ def browse(platform):
 
 def order_twice(platform, products):
     key = f"story-{uuid.uuid4()}"
-    items = [platform.message("sipup.orders.v1.OrderItem", sku=product.sku, quantity=n + 1) for n, product in enumerate(products)]
+    items = [{"sku": product.sku, "quantity": n + 1} for n, product in enumerate(products)]
     before = stock(platform, products[0].sku)
     first, headers = platform.call(f"{ORDERS}.CreateOrder", items=items, request_id=key, raw=True)
     check("idempotent-replayed" not in headers and "sipup-lsn" in headers, "a new order is new, and says where it was committed")
@@ -112,7 +112,7 @@ def order_twice(platform, products):
     check(first == second and headers.get("idempotent-replayed") == "true", "the same key gives the same bytes")
     check(stock(platform, products[0].sku) == before - 1, "stock was taken once")
     platform.refused(grpc.StatusCode.INVALID_ARGUMENT, f"{ORDERS}.CreateOrder", items=items[:1], request_id=key)
-    order = platform.message("sipup.orders.v1.CreateOrderResponse").FromString(first).order
+    order = platform.read("sipup.orders.v1.CreateOrderResponse", first).order
     total = sum(product.price.minor_units * (n + 1) for n, product in enumerate(products))
     check(order.total.minor_units == total, "the total is the sum of prices")
     held("order twice with one key")
@@ -127,8 +127,8 @@ def stock(platform, sku):
 def order_too_much(platform, products):
     before = [stock(platform, product.sku) for product in products]
     items = [
-        platform.message("sipup.orders.v1.OrderItem", sku=products[0].sku, quantity=1),
-        platform.message("sipup.orders.v1.OrderItem", sku=products[1].sku, quantity=1_000_000),
+        {"sku": products[0].sku, "quantity": 1},
+        {"sku": products[1].sku, "quantity": 1_000_000},
     ]
     error = platform.refused(
         grpc.StatusCode.FAILED_PRECONDITION, f"{ORDERS}.CreateOrder", items=items, request_id=f"too-much-{uuid.uuid4()}"
@@ -160,18 +160,18 @@ def cancel(platform, products, order):
     held("cancel and read back")
 
 
-def sell(platform, target, email, password):
+def sell(platform, target, some, email, password):
     seller = Platform(target)
     logged_in, _ = seller.call(f"{AUTH}.Login", email=email, password=password)
     seller.token = logged_in.tokens.access_token
     sku = f"PY-{uuid.uuid4()}"
-    price = platform.message("sipup.type.v1.Money", currency_code="EUR", minor_units=4_999)
-    product = platform.message("sipup.catalog.v1.Product", sku=sku, name="Schlüssel 7×8", category_id="hand-tools", price=price)
+    price = {"currency_code": "EUR", "minor_units": 4_999}
+    product = {"sku": sku, "name": "Schlüssel 7×8", "category_id": some.category_id, "price": price}
     platform.refused(grpc.StatusCode.PERMISSION_DENIED, f"{CATALOG}.CreateProduct", product=product)
     created, _ = seller.call(f"{CATALOG}.CreateProduct", product=product)
     got, _ = seller.call(f"{CATALOG}.GetProduct", id=created.product.id)
     check(got.product.name == "Schlüssel 7×8", "a new product is there for the next read")
-    adjustment = platform.message("sipup.orders.v1.InventoryAdjustment", sku=sku, delta=5)
+    adjustment = {"sku": sku, "delta": 5}
     adjusted, _ = seller.call(f"{INVENTORY}.BatchAdjustInventory", adjustments=[adjustment])
     check(adjusted.inventories[0].on_hand == 5, "new stock begins at zero")
     platform.refused(grpc.StatusCode.PERMISSION_DENIED, f"{INVENTORY}.BatchAdjustInventory", adjustments=[adjustment])
@@ -188,7 +188,7 @@ def main():
     order_too_much(platform, products)
     keep_apart(platform, target, order, password)
     cancel(platform, products, order)
-    sell(platform, target, seller_email, seller_password)
+    sell(platform, target, products[0], seller_email, seller_password)
     print(order.id)
 
 
