@@ -6,6 +6,7 @@
 mod args;
 mod breaker;
 mod positions;
+mod script;
 
 use std::{
     fmt,
@@ -29,6 +30,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::Instrument as _;
 
 pub use args::{InvalidNode, Node, RedisArgs};
+pub use script::{Argument, Script, hash_slot};
 
 use crate::Tasks;
 use breaker::Breaker;
