@@ -92,3 +92,12 @@ async fn a_buyer_who_gives_up_leaves_no_lock_behind() {
     assert_eq!((buyer.get(&order.id).await.unwrap(), buyer.stock("A").await.unwrap()), (order, 6));
     world.books.check().await;
 }
+
+#[tokio::test]
+async fn a_service_whose_clock_is_wrong_places_nothing() {
+    let clock = platform::Clock::manual("2026-01-01T00:00:00Z".parse().unwrap());
+    let world = World::at(clock).await;
+    world.sell("A", 100, 10).await;
+    refused(world.buyer().create(&[("A", 1)], "k").await, Code::Internal, "INTERNAL");
+    assert_eq!((world.books.count("orders.orders").await, world.seller().stock("A").await.unwrap()), (0, 10));
+}

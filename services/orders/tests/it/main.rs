@@ -2,7 +2,9 @@
 
 #![expect(clippy::unwrap_used, reason = "what a test can't do without fails it")]
 
+mod books;
 mod faults;
+mod figures;
 mod history;
 mod keys;
 mod queries;

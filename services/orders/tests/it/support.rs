@@ -12,6 +12,7 @@ use platform::{
     Clock, Role,
     testing::{Issuer, Running},
 };
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tonic::{Code, Status, transport::Channel};
 use tonic_types::StatusExt as _;
 use uuid::Uuid;
@@ -28,7 +29,7 @@ pub(crate) struct World {
     pub(crate) books: Books,
     issuer: Issuer,
     channel: Channel,
-    _service: Running,
+    service: Running,
     database: TestDatabase,
 }
 
@@ -41,12 +42,17 @@ struct Flags {
 impl World {
     /// A new one, with nothing sold yet and nothing in stock.
     pub(crate) async fn new() -> Self {
+        Self::at(Clock::system()).await
+    }
+
+    /// As [`World::new`], with a service that believes `clock`.
+    pub(crate) async fn at(clock: Clock) -> Self {
         let database = local::testing::services().await.database().await;
-        let (catalog, issuer) = (StubCatalog::start().await, Issuer::start(Clock::system()).await.unwrap());
-        let service = start(&database.url("svc_orders"), &catalog, &issuer).await;
+        let (catalog, issuer) = (StubCatalog::start().await, Issuer::start(clock.clone()).await.unwrap());
+        let service = start(&database.url("svc_orders"), &catalog, &issuer, clock).await;
         let channel = tonic::transport::Endpoint::try_from(service.url()).unwrap().connect().await.unwrap();
         let books = Books::open(&database.admin_url()).await;
-        Self { catalog, books, issuer, channel, _service: service, database }
+        Self { catalog, books, issuer, channel, service, database }
     }
 
     /// A buyer of a company that is new, too.
@@ -74,13 +80,22 @@ impl World {
         }
     }
 
+    /// What the admin port tells in figures.
+    pub(crate) async fn metrics(&self) -> String {
+        let mut stream = tokio::net::TcpStream::connect(self.service.bound.admin).await.unwrap();
+        stream.write_all(b"GET /metrics HTTP/1.1\r\nhost: admin\r\nconnection: close\r\n\r\n").await.unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).await.unwrap();
+        answer
+    }
+
     /// The URL of the service's own role.
     pub(crate) fn service_url(&self) -> String {
         self.database.url("svc_orders")
     }
 }
 
-async fn start(database_url: &str, catalog: &StubCatalog, issuer: &Issuer) -> Running {
+async fn start(database_url: &str, catalog: &StubCatalog, issuer: &Issuer, clock: Clock) -> Running {
     let catalog_url = catalog.url();
     let flags = [
         "orders",
@@ -94,7 +109,7 @@ async fn start(database_url: &str, catalog: &StubCatalog, issuer: &Issuer) -> Ru
     let mut args = Flags::parse_from(flags).args;
     args.server = platform::testing::server_args();
     args.auth = issuer.auth_args();
-    platform::testing::start("orders", Clock::system(), args, orders::serve).await.unwrap()
+    platform::testing::start("orders", clock, args, orders::serve).await.unwrap()
 }
 
 /// A connection to the database that ends with the test's runtime.
