@@ -7,7 +7,7 @@ use std::{net::SocketAddr, time::Duration};
 
 use auth::{Args, keys};
 use jiff::{SignedDuration, Timestamp};
-use local::testing::{Template, TestDatabase, services};
+use local::testing::{TestDatabase, services};
 use platform::{
     Clock, Secret,
     db::DbArgs,
@@ -51,7 +51,7 @@ impl World {
         let clock = Clock::manual("2026-03-01T09:00:00Z".parse().unwrap());
         let keys = tempfile::tempdir().unwrap();
         keys::init(keys.path(), clock.now()).unwrap();
-        let database = migrated().await;
+        let database = services().await.database().await;
         let mut args = args(&database, keys.path().to_owned());
         change(&mut args);
         let listener = TcpListener::bind(args.jwks_listen).await.unwrap();
@@ -188,22 +188,6 @@ fn args(database: &TestDatabase, signing_keys: std::path::PathBuf) -> Args {
         password_queue: 64,
         password_wait: Duration::from_mins(1),
     }
-}
-
-/// A migrated database, cloned from one that this run migrates once.
-async fn migrated() -> TestDatabase {
-    let template = Template { key: format!("auth_{}", std::process::id()) };
-    let migrate = async |url: String, passwords: local::testing::RolePasswords| {
-        let of = |role: &str| passwords.get(role).cloned();
-        let passwords = schema::RolePasswords {
-            catalog: of("svc_catalog"),
-            orders: of("svc_orders"),
-            auth: of("svc_auth"),
-            jobs: of("svc_jobs"),
-        };
-        schema::migrate(&url, &passwords).await.map(|_| ())
-    };
-    services().await.database_from(&template, migrate).await
 }
 
 #[expect(clippy::disallowed_methods, reason = "a connection of a test ends with the test's runtime")]
