@@ -68,7 +68,7 @@ where
                     continue;
                 }
                 match outcome {
-                    Ok(()) => latencies.saturating_record(u64::try_from(sent.elapsed().as_micros()).unwrap_or(u64::MAX)),
+                    Ok(()) => latencies += u64::try_from(sent.elapsed().as_micros()).unwrap_or(u64::MAX),
                     Err(_) => failed += 1,
                 }
             }

@@ -1,4 +1,5 @@
-//! The transaction behind `CreateOrder`, called by pgbench over nothing but the database's own protocol.
+//! The transaction behind `CreateOrder`, called by pgbench over nothing but the database's own protocol. It logs in as the owner, who has
+//! no limit of connections, and takes the service's role for each transaction.
 
 use std::{fmt, io::Write as _, path::PathBuf, process::Stdio};
 
@@ -22,10 +23,11 @@ impl fmt::Display for Bare {
 
 /// The script: three products of a numbered list, and one call of the function.
 const SCRIPT: &str = "\
-\\set a random(1, 1000)
-\\set b random(1, 1000)
-\\set c random(1, 1000)
+\\set a random(1, :count)
+\\set b random(1, :count)
+\\set c random(1, :count)
 BEGIN \\;
+SET LOCAL ROLE svc_orders \\;
 SELECT set_config('sipup.company_id', :company, true) \\;
 SELECT o.outcome
   FROM (SELECT array_agg(id) AS ids, array_agg(sku) AS skus, array_agg(name) AS names, array_agg(price) AS prices
@@ -43,7 +45,8 @@ pub(crate) async fn create_order(info: &StackInfo, clients: usize, seconds: u64)
     #[expect(clippy::disallowed_methods, reason = "ends with the client")]
     tokio::spawn(connection);
     admin.batch_execute(PREPARE).await.context("make the list of products")?;
-    let outcome = run(info, clients, seconds).await;
+    let count: i64 = admin.query_one("SELECT count(*) FROM bench.products", &[]).await?.get(0);
+    let outcome = run(info, clients, seconds, count).await;
     admin.batch_execute("DROP SCHEMA bench CASCADE; DELETE FROM jobs.ready WHERE kind = 'bench'").await?;
     outcome
 }
@@ -64,18 +67,21 @@ const PREPARE: &str = "
     GRANT USAGE ON SCHEMA bench TO svc_orders;
     GRANT SELECT ON bench.products TO svc_orders;";
 
-async fn run(info: &StackInfo, clients: usize, seconds: u64) -> anyhow::Result<Bare> {
+async fn run(info: &StackInfo, clients: usize, seconds: u64, count: i64) -> anyhow::Result<Bare> {
     let mut script = tempfile::NamedTempFile::new()?;
     script.write_all(SCRIPT.as_bytes())?;
     let config: tokio_postgres::Config = info.postgres_url.parse()?;
     let port = config.get_ports().first().context("the database has a port")?.to_string();
+    let user = config.get_user().context("the URL names a role")?;
+    let password = String::from_utf8_lossy(config.get_password().context("the role has a password")?).into_owned();
     let output = Command::new(program(info)?)
-        .args(["-n", "-h", "127.0.0.1", "-p", &port, "-U", "svc_orders", "-c", &clients.min(48).to_string(), "-j", "2"])
+        .args(["-n", "-h", "127.0.0.1", "-p", &port, "-U", user, "-c", &clients.to_string(), "-j", "2"])
         .args(["-T", &seconds.to_string(), "-D", &format!("company='{}'", Uuid::now_v7())])
+        .args(["-D", &format!("count={count}")])
         .arg("-f")
         .arg(script.path())
         .arg(config.get_dbname().unwrap_or("sipup"))
-        .env("PGPASSWORD", info.role_passwords.get("svc_orders").context("the role has a password")?)
+        .env("PGPASSWORD", password)
         .stdin(Stdio::null())
         .output()
         .await
