@@ -24,4 +24,5 @@ mod wheels;
 pub use crate::error::{Error, Result};
 pub use crate::folder::{Ended, default_path, down, pids};
 pub use crate::progress::Progress;
+pub use crate::signals::asked_to_stop;
 pub use crate::stack::{DemoUser, Options, Replicas, Service, ServiceInfo, StackInfo, up};

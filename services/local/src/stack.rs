@@ -22,17 +22,16 @@ use self::secrets::Secrets;
 use crate::error::{Error, Result};
 use crate::folder::DataFolder;
 use crate::ports::{self, Block, Layout};
-use crate::signals::Stop;
 use crate::supervisor::{Event, Supervisor};
 use crate::wheels::{Wheel, Wheels};
 use crate::{account, files, folder};
 
-/// Starts everything, says so, keeps it running until Ctrl-C, `SIGTERM` or the end of the terminal, and stops it in order.
+/// Starts everything, says so, keeps it running until `stop` ends (see [`asked_to_stop`](crate::asked_to_stop)), and stops
+/// it in order.
 ///
 /// # Errors
 /// What kept the stack from starting; what had been started is stopped first.
-pub async fn up(options: Options) -> Result<()> {
-    let mut stop = Stop::listen(options.stop_on_eof)?;
+pub async fn up(options: Options, stop: impl Future<Output = ()>) -> Result<()> {
     let temporary = if options.ephemeral { Some(temporary_folder()?) } else { None };
     let path = temporary.as_ref().map(TempDir::path).or(options.data_dir.as_deref());
     let folder = DataFolder::lock(&path.map_or_else(folder::default_path, Path::to_owned))?;
@@ -42,7 +41,7 @@ pub async fn up(options: Options) -> Result<()> {
     let stack = Stack::new(options, folder, layout, events)?;
     let ran = tokio::select! {
         ran = stack.run(&mut receiver) => ran,
-        () = stop.asked() => Ok(()),
+        () = stop => Ok(()),
     };
     stack.stop(&mut receiver).await;
     drop(stack);

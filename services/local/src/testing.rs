@@ -57,3 +57,6 @@ pub(crate) fn with_causes(err: &dyn std::error::Error) -> String {
     }
     text
 }
+
+#[cfg(test)]
+mod tests;

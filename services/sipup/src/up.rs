@@ -82,11 +82,11 @@ impl Args {
             otlp_url: self.otlp_url,
             local_limit: self.local_limit,
             ready_file: self.ready_file,
-            stop_on_eof: self.stop_on_eof,
             wheels: self.programs_dir,
             ..Options::new(executable)
         };
-        Ok(local::up(options).await?)
+        let stop = local::asked_to_stop(self.stop_on_eof)?;
+        Ok(local::up(options, stop).await?)
     }
 }
 

@@ -98,8 +98,6 @@ pub struct Options {
     pub local_limit: Option<u32>,
     /// Receives the [`StackInfo`](crate::StackInfo) as JSON when everything is ready.
     pub ready_file: Option<PathBuf>,
-    /// Stop when standard input ends: for programs that start the stack and may be killed.
-    pub stop_on_eof: bool,
     /// Where unpacked wheels are kept; `None` is `$XDG_CACHE_HOME/sipup`, else `~/.cache/sipup`.
     pub wheels: Option<PathBuf>,
     /// Where progress is shown.
@@ -124,7 +122,6 @@ impl Options {
             otlp_url: None,
             local_limit: None,
             ready_file: None,
-            stop_on_eof: false,
             wheels: None,
             progress: Progress::on_stderr(),
         }

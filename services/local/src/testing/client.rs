@@ -12,6 +12,7 @@ use std::time::{Duration, Instant, SystemTime};
 use serde::de::DeserializeOwned;
 
 use crate::error::{Error, Result};
+use crate::identity::Identity;
 use crate::lock::FileLock;
 use crate::testing::protocol::{Greeting, Hello, Replica, Request};
 use crate::testing::runtime::Runtime;
@@ -33,21 +34,28 @@ pub struct TestServices {
 impl TestServices {
     /// Connects to the keeper of this workspace; starts it if there is none.
     pub(super) async fn connect() -> Result<Self> {
-        blocking(|| Self::connect_in(&Runtime::of_workspace()?)).await
+        blocking(|| Self::connect_in(&Runtime::of_workspace()?, running_cargo())).await
     }
 
-    /// Connects to the keeper in `runtime`. Holding the lock from before the first try until the greeting keeps the keeper
+    /// Connects to the keeper in `runtime`, which stays while `cargo` runs. Holding the lock from before the first try until the greeting keeps the keeper
     /// from going and a second one from being started.
-    fn connect_in(runtime: &Runtime) -> Result<Self> {
+    pub(super) fn connect_in(runtime: &Runtime, cargo: Option<Identity>) -> Result<Self> {
         let _lock = FileLock::take(&runtime.lock())?;
-        let stream = match UnixStream::connect(runtime.socket()) {
-            Ok(stream) => stream,
-            Err(_) => start_keeper(runtime)?,
-        };
+        if let Ok(stream) = UnixStream::connect(runtime.socket())
+            && let Ok(services) = Self::greet(stream, cargo.clone())
+        {
+            return Ok(services);
+        }
+        // Nobody listens, or somebody who was just killed.
+        Self::greet(start_keeper(runtime)?, cargo).map_err(|err| keeper_failed(runtime, &err.to_string()))
+    }
+
+    fn greet(stream: UnixStream, cargo: Option<Identity>) -> std::io::Result<Self> {
+        // A keeper that hangs must not take the tests along.
+        stream.set_read_timeout(Some(START_BOUND))?;
         let mut connection = BufReader::new(stream);
-        let hello = Hello { cargo: running_cargo() };
-        let greeting = send(&mut connection, &hello).and_then(|()| receive(&mut connection));
-        let greeting = greeting.map_err(|err| keeper_failed(runtime, &err.to_string()))?;
+        send(&mut connection, &Hello { cargo })?;
+        let greeting = receive(&mut connection)?;
         Ok(Self { greeting, connection: Mutex::new(connection), next_database: AtomicU64::new(0) })
     }
 
@@ -117,7 +125,7 @@ fn receive<T: DeserializeOwned>(connection: &mut BufReader<UnixStream>) -> std::
 }
 
 /// The `cargo` that runs this test binary and maybe others after it.
-fn running_cargo() -> Option<identity::Identity> {
+fn running_cargo() -> Option<Identity> {
     let (parent, name) = identity::parent()?;
     name.starts_with("cargo").then_some(parent)
 }

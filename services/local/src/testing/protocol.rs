@@ -9,7 +9,7 @@ use crate::identity::Identity;
 
 /// Part of the socket's folder name, so that a keeper of another build is never asked what it doesn't know. Raise it with
 /// every change in this file.
-pub(super) const VERSION: u32 = 1;
+pub(super) const VERSION: u32 = 2;
 
 /// The password of each service's role, by the role's name.
 pub type RolePasswords = BTreeMap<String, String>;
@@ -24,6 +24,8 @@ pub(super) struct Hello {
 /// The answer to it, as soon as all services are ready.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct Greeting {
+    /// The pid of the keeper.
+    pub(super) keeper: u32,
     /// Names the databases of this test binary: `test_<lease>_<n>`.
     pub(super) lease: u64,
     /// The superuser's URL without a database.

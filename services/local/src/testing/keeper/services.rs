@@ -91,6 +91,7 @@ impl Services {
     pub(super) fn greeting(&self, lease: u64) -> Greeting {
         let url = self.primary.url("");
         Greeting {
+            keeper: std::process::id(),
             lease,
             postgres: url.trim_end_matches('/').to_owned(),
             port: self.primary.port,
