@@ -18,7 +18,7 @@ mod jsonl;
 mod lines;
 mod row;
 mod slug;
-//pub mod upload;
+pub mod upload;
 
 use std::io::{self, BufRead};
 

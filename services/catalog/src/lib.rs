@@ -5,10 +5,11 @@
 //!
 //! Reading order: [`product`] and [`category`] (the domain, pure), `grpc` (parse, one call, convert), `service` (use cases and their
 //! transactions), `store` (rows), `convert`, [`error`], [`permissions`]. Beside the service, and without a database:
-//! [`import`] (files of products) and `demo` (products to try things with).
+//! [`import`] (files of products) and [`demo`] (products to try things with).
 
 pub mod category;
 mod convert;
+pub mod demo;
 pub mod error;
 pub mod etag;
 mod grpc;

@@ -12,8 +12,8 @@ fn product() -> pb::Product {
     }
 }
 
-fn mask(paths: &[&str]) -> Option<prost_types::FieldMask> {
-    Some(prost_types::FieldMask { paths: paths.iter().map(|&path| path.to_owned()).collect() })
+fn mask(paths: &[&str]) -> prost_types::FieldMask {
+    prost_types::FieldMask { paths: paths.iter().map(|&path| path.to_owned()).collect() }
 }
 
 fn field(error: &Error) -> String {
@@ -40,14 +40,15 @@ fn without_a_mask_what_is_set_is_changed() {
 
 #[test]
 fn a_mask_empties_what_may_be_empty_and_refuses_the_rest() {
-    let change = product_change(&pb::Product::default(), mask(&["brand", "description", "unit"])).unwrap();
+    let change =
+        product_change(&pb::Product::default(), Some(mask(&["brand", "description", "unit"]))).unwrap();
     assert_eq!(
         (change.brand.as_deref(), change.unit.as_deref(), change.name),
         (Some(""), Some("piece"), None)
     );
     for (path, named) in [("name", "product.name"), ("price", "product.price"), ("active", "product.active")]
     {
-        assert_eq!(field(&product_change(&pb::Product::default(), mask(&[path])).unwrap_err()), named);
+        assert_eq!(field(&product_change(&pb::Product::default(), Some(mask(&[path]))).unwrap_err()), named);
     }
 }
 
@@ -55,17 +56,20 @@ fn a_mask_empties_what_may_be_empty_and_refuses_the_rest() {
 fn a_path_that_can_not_be_changed_is_refused_by_name() {
     for path in ["sku", "id", "*", "price.minor_units", "product.name", ""] {
         assert_eq!(
-            field(&product_change(&product(), mask(&["name", path])).unwrap_err()),
+            field(&product_change(&product(), Some(mask(&["name", path]))).unwrap_err()),
             "update_mask",
             "{path}"
         );
     }
-    assert_eq!(field(&category_change(&pb::Category::default(), mask(&["id"])).unwrap_err()), "update_mask");
+    assert_eq!(
+        field(&category_change(&pb::Category::default(), Some(mask(&["id"]))).unwrap_err()),
+        "update_mask"
+    );
 }
 
 #[test]
 fn a_category_moves_to_the_top_only_if_the_mask_says_so() {
-    let top = category_change(&pb::Category::default(), mask(&["parent_id"])).unwrap();
+    let top = category_change(&pb::Category::default(), Some(mask(&["parent_id"]))).unwrap();
     assert_eq!(top.parent_id, Some(None));
     let renamed =
         category_change(&pb::Category { name: "N".into(), ..pb::Category::default() }, None).unwrap();

@@ -4,7 +4,10 @@ use std::io::BufRead;
 
 use csv_core::{ReadRecordResult, Reader};
 
-use super::{BadRow, Error, Item, MAX_ROW, Row, Values, lines::retry_interrupted};
+use super::{
+    BadRow, Error, Item, MAX_ROW, Row, Values,
+    lines::{retry_interrupted, skip_byte_order_mark},
+};
 
 /// The most fields that a record may have.
 const MAX_FIELDS: usize = 1_000;
@@ -37,8 +40,7 @@ impl Column {
     const REQUIRED: [Self; 4] = [Self::Sku, Self::Name, Self::Category, Self::Price];
 
     fn of(name: &str) -> Option<Self> {
-        // A byte order mark that came in a piece of its own is still there.
-        let name = name.trim_start_matches('\u{feff}').trim();
+        let name = name.trim();
         Self::ALL.into_iter().find(|(known, _)| known.eq_ignore_ascii_case(name)).map(|(_, column)| column)
     }
 
@@ -168,6 +170,8 @@ impl<R: BufRead> Csv<R> {
     /// Reads the header if nobody did, then the next row.
     fn row(&mut self) -> Result<Option<Result<Row, BadRow>>, Error> {
         if self.columns.is_empty() {
+            // The parser strips it too, but takes a first piece with nothing else in it for the end of the file.
+            skip_byte_order_mark(&mut self.file)?;
             let Some(header) = self.record()? else { return Ok(None) };
             let (_, fields) = header.map_err(|bad| Error::Header(bad.problem))?;
             self.columns = columns(&fields)?;

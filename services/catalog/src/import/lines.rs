@@ -27,6 +27,9 @@ impl<R: BufRead> Lines<R> {
 
     /// The next line and its number, from 1. A byte order mark before the first is left out.
     pub(super) fn next(&mut self) -> io::Result<Option<(u64, Line)>> {
+        if self.number == 0 {
+            skip_byte_order_mark(&mut self.file)?;
+        }
         let mut line = Vec::new();
         let mut too_long = false;
         let mut any = false;
@@ -61,11 +64,20 @@ impl<R: BufRead> Lines<R> {
         if line.last() == Some(&b'\r') {
             line.pop();
         }
-        if self.number == 1 && line.starts_with(b"\xef\xbb\xbf") {
-            line.drain(..3);
-        }
         Ok(Some((self.number, Line::Bytes(line))))
     }
+}
+
+/// Takes the byte order mark from the beginning of `file`, if it has one. A file that begins with a part of one is no UTF-8 anyway.
+pub(super) fn skip_byte_order_mark(file: &mut impl BufRead) -> io::Result<()> {
+    for byte in "\u{feff}".bytes() {
+        retry_interrupted(|| file.fill_buf().map(<[u8]>::len))?;
+        if file.fill_buf()?.first() != Some(&byte) {
+            break;
+        }
+        file.consume(1);
+    }
+    Ok(())
 }
 
 /// Runs `read` again for as long as signals interrupt it.

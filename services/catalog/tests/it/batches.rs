@@ -54,7 +54,7 @@ async fn a_bad_row_is_refused_with_its_reason_and_stops_no_other() {
         ]
     );
     assert_eq!(counts(&answer), [2, 0, 0, 6]);
-    assert!(answer.results.iter().all(|row| row.id.is_empty() == !row.reason.is_empty()));
+    assert!(answer.results.iter().all(|row| row.id.is_empty() != row.reason.is_empty()));
     assert!(answer.results.iter().all(|row| row.message.is_empty() == row.reason.is_empty()));
     assert_eq!(shop.get(&answer.results[7].id).await.unwrap().sku, "E");
 }

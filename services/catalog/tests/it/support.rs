@@ -160,6 +160,7 @@ pub(crate) fn category(id: &str, parent: &str) -> pb::Category {
     }
 }
 
+#[expect(clippy::unnecessary_wraps, reason = "the field of a message")]
 pub(crate) fn euro(cents: i64) -> Option<Money> {
     Some(Money { currency_code: "EUR".to_owned(), minor_units: cents })
 }
