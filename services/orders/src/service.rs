@@ -19,6 +19,7 @@ use crate::{
     mail,
     metrics::Metrics,
     order::{Order, OrderId, OrderState, Step, Transition},
+    pricing::Unpriceable,
     store,
 };
 
@@ -64,8 +65,8 @@ impl Orders {
         key: &RequestKey,
         draft: OrderDraft,
     ) -> Result<Outcome<pb::CreateOrderResponse>, Error> {
-        // First of all, so that a repeat is answered also while the catalogue is away. A key that the replica doesn't have yet is
-        // found by the transaction below.
+        // First of all, so that a repeat is answered also while the catalogue is away. A key that the replica doesn't have yet, or
+        // whose order is just being placed, is found further down.
         let known =
             self.db.read("orders.find_replay", access, async |ro| find_answer(ro, key, caller).await).await?;
         if let Some(response) = known {
@@ -73,7 +74,10 @@ impl Orders {
         }
         // Before the transaction: no lock is held while another service is asked.
         let products = self.catalog.products(&draft, access.session.position()).await?;
-        let order = draft.place(&products, OrderId::new(&self.clock), caller, self.clock.now())?;
+        let order = match draft.place(&products, OrderId::new(&self.clock), caller, self.clock.now()) {
+            Ok(order) => order,
+            Err(refusal) => return self.answer_of_twin(access, caller, key, refusal).await,
+        };
         let job = mail::order_placed(&order, caller);
         let response = pb::CreateOrderResponse { order: Some(order.clone().into()) };
         let bytes = response.encode_to_vec();
@@ -90,6 +94,24 @@ impl Orders {
                 Outcome::Done(response)
             }
         })
+    }
+
+    /// The answer to a request that can't be carried out as prices are now. A twin of it may have been carried out when they were
+    /// different, or be about to: then its order exists, and a refusal would deny it.
+    async fn answer_of_twin(
+        &self,
+        access: &Access,
+        caller: &Caller,
+        key: &RequestKey,
+        refusal: Unpriceable,
+    ) -> Result<Outcome<pb::CreateOrderResponse>, Error> {
+        self.db
+            .tx("orders.find_twin", access, async |tx| match key.claim(tx, caller.company_id).await? {
+                Claim::Replayed(response) => Ok(Outcome::Replayed(response)),
+                // Rolls back, and leaves the key free.
+                Claim::New => Err(refusal.clone().into()),
+            })
+            .await
     }
 
     /// One order with its lines.

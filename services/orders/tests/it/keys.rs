@@ -104,6 +104,32 @@ async fn a_twin_that_would_wait_too_long_is_told_to_try_again() {
     world.books.check().await;
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_order_that_is_being_placed_is_not_denied_because_its_product_has_gone() {
+    let world = World::new().await;
+    world.sell("A", 100, 10).await;
+    let buyer = world.buyer();
+    let held = world.books.hold("A").await;
+    let first = buyer.send(wish(&[("A", 4)], "k"));
+    let second = async {
+        world.books.until_waiting(1).await;
+        world.catalog.put("A", 100, "EUR", false);
+        let twin = buyer.send(wish(&[("A", 4)], "k"));
+        let release = async {
+            world.books.until_waiting(2).await;
+            held.release().await;
+        };
+        tokio::join!(twin, release).0
+    };
+    let (first, second) = tokio::join!(first, second);
+    let second = second.unwrap();
+    assert!(was_replayed(second.metadata()));
+    assert_eq!(second.get_ref(), first.unwrap().get_ref());
+    refused(buyer.create(&[("A", 4)], "other").await, Code::FailedPrecondition, "PRODUCT_INACTIVE");
+    assert_eq!(world.books.count("orders.idempotency").await, 1);
+    world.books.check().await;
+}
+
 #[tokio::test]
 async fn a_request_that_was_refused_may_succeed_later_with_the_same_key() {
     let world = World::new().await;
