@@ -5,12 +5,17 @@ use std::{
     time::{Duration, Instant},
 };
 
-use platform::{Clock, db::Db};
+use opentelemetry::metrics::Meter;
+use platform::{
+    Clock,
+    db::{self, Db},
+};
 use tokio::{
     sync::mpsc::{self, UnboundedSender},
     task::JoinSet,
 };
 use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
 
 use crate::{
     Registry, attempt,
@@ -59,7 +64,7 @@ impl Worker {
         queue: &'static str,
         db: Db,
         registry: Arc<Registry>,
-        meter: &opentelemetry::metrics::Meter,
+        meter: &Meter,
         clock: Clock,
         options: WorkerOptions,
     ) -> Self {
@@ -95,11 +100,12 @@ impl Worker {
     ) {
         let mut mark = Mark::new(tokio::time::Instant::now());
         let mut pace = Pace::default();
-        while !terminating.is_cancelled() {
+        loop {
             let free = terminating
                 .run_until_cancelled(free_slots(running, self.options.slots, pace.is_busy()))
                 .await;
-            let Some(free) = free else { return };
+            // A slot that becomes free in the moment of the stop is not filled again.
+            let Some(free) = free.filter(|_| !terminating.is_cancelled()) else { return };
             // Never dropped half-way: jobs that were claimed and not heard of would wait for the rescuer.
             match self.claim(free, &mut mark).await {
                 Ok((token, jobs)) => {
@@ -121,11 +127,7 @@ impl Worker {
 
     /// Claims up to `limit` jobs under a token of their own: with one token for all its claims, a worker's own expired run of a job
     /// would complete its second one.
-    async fn claim(
-        &self,
-        limit: usize,
-        mark: &mut Mark,
-    ) -> Result<(uuid::Uuid, Vec<Claimed>), platform::db::Error> {
+    async fn claim(&self, limit: usize, mark: &mut Mark) -> Result<(Uuid, Vec<Claimed>), db::Error> {
         let token = self.clock.uuid_v7();
         let now = tokio::time::Instant::now();
         let start = mark.next(now);
@@ -140,7 +142,7 @@ impl Worker {
     fn start(
         &self,
         job: Claimed,
-        token: uuid::Uuid,
+        token: Uuid,
         stopping: CancellationToken,
         running: &mut JoinSet<()>,
         leases: &Leases,
