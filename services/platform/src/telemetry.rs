@@ -46,7 +46,7 @@ impl Telemetry {
     ///
     /// The filter or the URL is not valid.
     pub fn start(service: &'static str, args: &TelemetryArgs) -> anyhow::Result<Self> {
-        let filter = EnvFilter::try_new(&args.log).context("read --log")?;
+        let filter = filter(&args.log).context("read --log")?;
         let mut telemetry = Self::unconnected(service, args)?;
         let (filter, handle) = reload::Layer::new(filter);
         // A subscriber that is there already belongs to a test or to another service of this process: it stays.
@@ -114,7 +114,7 @@ impl Telemetry {
     /// In words for the operator: the filter is not valid, or another owner of this process decides.
     pub fn set_log_filter(&self, filter: &str) -> Result<(), String> {
         let handle = self.filter.as_ref().ok_or("the log filter of this process can't be changed")?;
-        let filter = EnvFilter::try_new(filter).map_err(|error| error.to_string())?;
+        let filter = self::filter(filter).map_err(|error| error.to_string())?;
         handle.reload(filter).map_err(|error| error.to_string())
     }
 
@@ -126,6 +126,12 @@ impl Telemetry {
             }
         }
     }
+}
+
+/// The filter that `text` describes, but for what must never be logged: below `info`, tokio-postgres writes the parameters of
+/// statements.
+fn filter(text: &str) -> anyhow::Result<EnvFilter> {
+    Ok(EnvFilter::try_new(text)?.add_directive("tokio_postgres=info".parse()?))
 }
 
 /// The trace that the current span belongs to, in hexadecimal.
@@ -149,6 +155,13 @@ mod tests {
         counter.add(2, &[opentelemetry::KeyValue::new("method", "Get")]);
         let text = telemetry.metrics();
         assert!(text.contains("calls_total{method=\"Get\"} 2"), "{text}");
+    }
+
+    #[test]
+    fn no_filter_lets_parameters_of_statements_into_the_log() {
+        for text in ["trace", "tokio_postgres=trace", "tokio_postgres::prepare=debug,info"] {
+            assert!(filter(text).unwrap().to_string().contains("tokio_postgres=info"), "{text}");
+        }
     }
 
     #[test]

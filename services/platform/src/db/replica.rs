@@ -50,6 +50,20 @@ struct Heard {
     at: Instant,
 }
 
+impl Heard {
+    /// The lag as it can be at most. A replica tells the age of the last commit that it has replayed, and after a quiet hour that is an
+    /// hour, although what it lacks is new: nothing of it is older than the last time that the replica was seen to lack nothing.
+    fn since(mut self, caught_up_at: &mut Option<Instant>) -> Self {
+        if self.lag == Some(Duration::ZERO) {
+            *caught_up_at = Some(self.at);
+        }
+        if let (Some(lag), Some(caught_up_at)) = (self.lag, *caught_up_at) {
+            self.lag = Some(lag.min(self.at.duration_since(caught_up_at)));
+        }
+        self
+    }
+}
+
 /// Follows the replica. Cheap to clone.
 #[derive(Clone, Debug)]
 pub(crate) struct Follower(Arc<Inner>);
@@ -157,8 +171,9 @@ impl Follower {
             connector.connect(Role::Replica).await.map_err(|failure| Error::Unavailable(failure.cause))?;
         pool.aim(Some(identify(&connection).await?));
         let mut was_in = false;
+        let mut caught_up_at = None;
         loop {
-            let heard = hear(&connection).await?;
+            let heard = hear(&connection).await?.since(&mut caught_up_at);
             let is_in = self.is_in(&heard);
             if is_in != was_in {
                 let lag_ms = heard.lag.map(|lag| u64::try_from(lag.as_millis()).unwrap_or(u64::MAX));
@@ -224,4 +239,25 @@ async fn ask(connection: &Connection, sql: &'static str) -> Result<tokio_postgre
 
 fn chain(error: &Error) -> String {
     crate::status::chain(error)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn heard(lag: Option<Duration>, at: Instant) -> Heard {
+        Heard { position: Position { timeline: 1, lsn: 1 }, lag, at }
+    }
+
+    #[test]
+    fn what_a_replica_lacks_is_not_older_than_when_it_lacked_nothing() {
+        let (begun, mut caught_up_at) = (Instant::now(), None);
+        let after = |seconds| begun + Duration::from_secs(seconds);
+        let hour = Some(Duration::from_secs(3_600));
+        assert_eq!(heard(hour, begun).since(&mut caught_up_at).lag, hour, "never seen without lag");
+        assert_eq!(heard(Some(Duration::ZERO), after(1)).since(&mut caught_up_at).lag, Some(Duration::ZERO));
+        assert_eq!(heard(hour, after(3)).since(&mut caught_up_at).lag, Some(Duration::from_secs(2)));
+        assert_eq!(heard(Some(Duration::from_secs(1)), after(9)).since(&mut caught_up_at).lag, Some(Duration::from_secs(1)));
+        assert_eq!(heard(None, after(9)).since(&mut caught_up_at).lag, None);
+    }
 }
