@@ -22,6 +22,7 @@ use self::secrets::Secrets;
 use crate::error::{Error, Result};
 use crate::folder::DataFolder;
 use crate::ports::{self, Block, Layout};
+use crate::progress::Progress;
 use crate::supervisor::{Event, Supervisor};
 use crate::wheels::{Wheel, Wheels};
 use crate::{account, files, folder};
@@ -93,7 +94,9 @@ impl Stack {
             }
         };
         self.write_ready_file(&info)?;
-        report::ready(&info, begun.elapsed());
+        if !matches!(self.plan.options.progress, Progress::Silent) {
+            report::ready(&info, begun.elapsed());
+        }
         while let Some(event) = events.recv().await {
             self.tell(&event);
             if matches!(event, Event::Restarted { .. }) {

@@ -84,6 +84,7 @@ impl Options {
              port {port}\ncluster-port {bus}\nbind 127.0.0.1\ndir \"{}\"\n\
              cluster-enabled yes\ncluster-config-file nodes.conf\ncluster-node-timeout 3000\n\
              cluster-require-full-coverage no\nappendonly {append_only}\nsave \"\"\n\
+             repl-diskless-sync-delay 0\n\
              maxmemory 64mb\nmaxmemory-policy volatile-lru\n",
             folder.display()
         )

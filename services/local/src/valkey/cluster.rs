@@ -27,52 +27,55 @@ pub(super) async fn answers(node: SocketAddr) -> bool {
 
 /// Makes one cluster of `nodes`, who talk with one another `bus_offset` ports higher, and waits until it serves every slot.
 pub(super) async fn form(nodes: &[SocketAddr], bus_offset: u16) -> Result<()> {
-    introduce(nodes, bus_offset).await?;
+    // Before they meet: then an introduction tells who has what, and nobody waits for the gossip to get around.
     give_slots(nodes).await?;
+    introduce(nodes, bus_offset).await?;
     reach("agree about the masters", || masters_are_known(nodes)).await?;
     make_replicas(nodes).await?;
     reach("become whole", || all_are(nodes, is_whole)).await
 }
 
-/// Lets every node hear of every other, also of those whose ports moved since the last start.
-async fn introduce(nodes: &[SocketAddr], bus_offset: u16) -> Result<()> {
-    for (index, node) in nodes.iter().enumerate() {
-        // Distinct epochs spare new masters a vote about whose claim is newer. Refused by nodes that know others.
-        let _ = call(*node, &["CLUSTER", "SET-CONFIG-EPOCH", &(index + 1).to_string()]).await;
-    }
-    let met = || all_are(nodes, |state| state.is_in_touch_with(nodes.len()));
-    // Nodes that met before find one another without help, if their ports are the same.
-    let old_friends = all_are(nodes, |state| state.nodes.len() == nodes.len()).await;
-    if old_friends && wait::until(PATIENCE, met).await {
-        return Ok(());
-    }
-    reach("find one another", || async {
-        for node in &nodes[1..] {
-            let (ip, port, bus) = (node.ip().to_string(), node.port(), node.port() + bus_offset);
-            let _ = call(nodes[0], &["CLUSTER", "MEET", &ip, &port.to_string(), &bus.to_string()]).await;
-        }
-        wait::until(PATIENCE, met).await
-    })
-    .await
-}
-
 /// Gives each slot that nobody has to the master whose third it belongs to.
 async fn give_slots(nodes: &[SocketAddr]) -> Result<()> {
-    let state = State::of(nodes[0]).await.map_err(|err| failed(&err))?;
-    let taken = state.slots();
+    let mut taken = vec![false; usize::from(SLOTS)];
+    for node in nodes {
+        let state = State::of(*node).await.map_err(|err| failed(&err))?;
+        taken.iter_mut().zip(state.slots()).for_each(|(taken, here)| *taken |= here);
+    }
     for (index, node) in nodes.iter().take(MASTERS).enumerate() {
-        let third = |nth: usize| u16::try_from(usize::from(SLOTS) * nth / MASTERS).unwrap_or(SLOTS);
-        let free: Vec<String> = (third(index)..third(index + 1))
-            .filter(|slot| !taken[usize::from(*slot)])
-            .map(|s| s.to_string())
-            .collect();
-        if !free.is_empty() {
-            let words: Vec<&str> =
-                ["CLUSTER", "ADDSLOTS"].into_iter().chain(free.iter().map(String::as_str)).collect();
+        let third = |nth: usize| usize::from(SLOTS) * nth / MASTERS;
+        let free = (third(index)..third(index + 1)).filter(|slot| !taken[*slot]).map(|slot| slot.to_string());
+        let mut words = vec!["CLUSTER".to_owned(), "ADDSLOTS".to_owned()];
+        words.extend(free);
+        if words.len() > 2 {
+            let words: Vec<&str> = words.iter().map(String::as_str).collect();
             call(*node, &words).await.map_err(|err| failed(&err))?;
         }
     }
     Ok(())
+}
+
+/// Introduces every node to every other, unless they met before and find one another by themselves.
+async fn introduce(nodes: &[SocketAddr], bus_offset: u16) -> Result<()> {
+    let met = || all_are(nodes, |state| state.is_in_touch_with(nodes.len()));
+    let know_each_other = || all_are(nodes, |state| nodes.iter().all(|node| state.knows(*node)));
+    if know_each_other().await && wait::until(PATIENCE, met).await {
+        return Ok(());
+    }
+    for (index, node) in nodes.iter().enumerate() {
+        // Distinct epochs spare new masters a vote about whose claim is newer. Refused by nodes that know others.
+        let _ = call(*node, &["CLUSTER", "SET-CONFIG-EPOCH", &(index + 1).to_string()]).await;
+    }
+    reach("find one another", || async {
+        for (index, node) in nodes.iter().enumerate() {
+            for other in &nodes[index + 1..] {
+                let (ip, port, bus) = (other.ip().to_string(), other.port(), other.port() + bus_offset);
+                let _ = call(*node, &["CLUSTER", "MEET", &ip, &port.to_string(), &bus.to_string()]).await;
+            }
+        }
+        wait::until(PATIENCE, met).await
+    })
+    .await
 }
 
 /// Every node knows which three have the slots: only then can the others be told whom to follow.
@@ -138,6 +141,7 @@ struct State {
 /// One line of `CLUSTER NODES`: id, address, flags, master, ping, pong, epoch, link, slots.
 struct Node {
     id: String,
+    address: String,
     flags: String,
     master: String,
     is_linked: bool,
@@ -159,6 +163,11 @@ impl State {
 
     fn info(&self, name: &str) -> &str {
         self.info.get(name).map_or("", String::as_str)
+    }
+
+    /// Whether this node knows one, maybe itself, at this address.
+    fn knows(&self, node: SocketAddr) -> bool {
+        self.nodes.iter().any(|known| known.address.split('@').next() == Some(&node.to_string()))
     }
 
     /// Whether this node has a link to each of `count` nodes, itself among them, and to no stranger.
@@ -196,7 +205,9 @@ impl State {
 impl Node {
     fn parse(line: &str) -> Option<Self> {
         let words: Vec<&str> = line.split_whitespace().collect();
-        let [id, _, flags, master, _, _, _, connection, slots @ ..] = words.as_slice() else { return None };
+        let [id, address, flags, master, _, _, _, connection, slots @ ..] = words.as_slice() else {
+            return None;
+        };
         let slots = slots.iter().filter_map(|range| {
             let (first, last) = range.split_once('-').unwrap_or((range, range));
             // Ranges in brackets are slots on the move, which another node has.
@@ -207,6 +218,7 @@ impl Node {
         let is_linked = *connection == "connected";
         Some(Self {
             id: (*id).to_owned(),
+            address: (*address).to_owned(),
             flags: (*flags).to_owned(),
             master: (*master).to_owned(),
             is_linked,
