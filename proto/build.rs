@@ -2,7 +2,7 @@
 
 use std::{env, fs, path::PathBuf};
 
-const FILES: [&str; 10] = [
+const FILES: [&str; 11] = [
     "sipup/type/v1/money.proto",
     "sipup/catalog/v1/catalog.proto",
     "sipup/catalog/v1/errors.proto",
@@ -13,11 +13,16 @@ const FILES: [&str; 10] = [
     "sipup/jobs/v1/jobs.proto",
     "sipup/jobs/v1/errors.proto",
     "sipup/ratelimit/v1/limits.proto",
+    "sipup/ratelimit/v1/errors.proto",
 ];
+
+/// The protocol in which Envoy asks us. Kept out of the descriptors, which are our own contracts.
+const FOREIGN: &str = "envoy/service/ratelimit/v3/rls.proto";
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     println!("cargo:rerun-if-changed=sipup");
     println!("cargo:rerun-if-changed=google");
+    println!("cargo:rerun-if-changed=envoy");
     #[expect(clippy::disallowed_methods, reason = "build scripts are told where to write by the environment")]
     let out = PathBuf::from(env::var("OUT_DIR")?);
 
@@ -25,10 +30,12 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     compiler.include_imports(true).include_source_info(true).open_files(FILES)?;
     // The encoded form keeps `google.api.http`, which the typed one drops: Envoy and reflection need it.
     fs::write(out.join("sipup.binpb"), compiler.encode_file_descriptor_set())?;
-    let descriptors = compiler.file_descriptor_set();
 
     compiler.include_source_info(false);
     fs::write(out.join("sipup-slim.binpb"), compiler.encode_file_descriptor_set())?;
+
+    compiler.include_source_info(true).open_file(FOREIGN)?;
+    let descriptors = compiler.file_descriptor_set();
 
     tonic_prost_build::configure()
         .include_file("sipup.rs")

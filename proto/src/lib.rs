@@ -1,4 +1,5 @@
-//! The contracts of sipup: messages, clients, servers and descriptors, generated from `proto/sipup/**`.
+//! The contracts of sipup: messages, clients, servers and descriptors, generated from `proto/sipup/**`; and the protocol in which
+//! Envoy asks for limits, from `proto/envoy/**`.
 //!
 //! This crate holds no code of its own and knows no service. Read the `.proto` files: they are the documentation.
 

@@ -30,13 +30,19 @@ pub struct Rpc {
     routes: RoutesBuilder,
     tables: Vec<Permissions>,
     descriptors: &'static [u8],
-    verifier: Verifier,
+    verifier: Option<Verifier>,
 }
 
 impl Rpc {
     /// No service yet. Tokens are checked by `verifier`; reflection answers from `descriptors`.
     pub fn new(verifier: Verifier, descriptors: &'static [u8]) -> Self {
-        Self { routes: Routes::builder(), tables: Vec::new(), descriptors, verifier }
+        Self { routes: Routes::builder(), tables: Vec::new(), descriptors, verifier: Some(verifier) }
+    }
+
+    /// No service yet, for services that only other services reach: nobody has a token, a token that is sent is not looked at, and only
+    /// methods for anyone can be called.
+    pub fn internal(descriptors: &'static [u8]) -> Self {
+        Self { routes: Routes::builder(), tables: Vec::new(), descriptors, verifier: None }
     }
 
     /// Adds a service, callable as its table says.
@@ -53,9 +59,9 @@ impl Rpc {
         self
     }
 
-    /// The verifier that the services' callers are checked by.
-    pub(crate) fn verifier(&self) -> &Verifier {
-        &self.verifier
+    /// The verifier that the services' callers are checked by, if they have tokens.
+    pub(crate) fn verifier(&self) -> Option<&Verifier> {
+        self.verifier.as_ref()
     }
 
     /// Full names of the services, for health checks.

@@ -149,8 +149,9 @@ impl Context {
         let bound = Bound { grpc: grpc.local_addr()?, admin: admin.local_addr()? };
 
         let mut readiness = self.readiness.clone();
-        let verifier = rpc.verifier().clone();
-        readiness.add("tokens", move || std::future::ready(verifier.ready()));
+        if let Some(verifier) = rpc.verifier().cloned() {
+            readiness.add("tokens", move || std::future::ready(verifier.ready()));
+        }
         self.serve_admin(admin, readiness.clone());
         let (health, health_service) = tonic_health::server::health_reporter();
         let names = rpc.names();

@@ -49,7 +49,7 @@ impl World {
         let meters = SdkMeterProvider::builder().with_reader(exporter).build();
         let stack = Stack {
             permissions: PermissionMap::new(&[TABLE]),
-            verifier: Verifier::with_keys("https://test", &keys, Clock::system(), Revocations::none()),
+            verifier: Some(Verifier::with_keys("https://test", &keys, Clock::system(), Revocations::none())),
             calls: Arc::new(Semaphore::new(max_calls)),
             max_call_time: Duration::from_secs(60),
             metrics: CallMetrics::new(&meters.meter("test")),
@@ -69,6 +69,22 @@ impl World {
         });
         let header = Header { kid: Some("a".into()), ..Header::new(Algorithm::ES256) };
         format!("Bearer {}", jsonwebtoken::encode(&header, &claims, &self.key).unwrap())
+    }
+
+    /// The same handlers without tokens.
+    fn internal() -> Self {
+        let mut world = Self::new(8);
+        let meters = SdkMeterProvider::default();
+        let stack = Stack {
+            permissions: PermissionMap::new(&[TABLE]),
+            verifier: None,
+            calls: Arc::new(Semaphore::new(8)),
+            max_call_time: Duration::from_secs(60),
+            metrics: CallMetrics::new(&meters.meter("test")),
+        };
+        let routes = Router::new().route("/x.v1.Things/Get", post(get)).route("/x.v1.Things/Put", post(get));
+        world.router = stack::apply(Arc::new(stack), routes);
+        world
     }
 
     async fn call(&self, method: &str, headers: &[(&str, &str)]) -> HeaderMap {
@@ -119,6 +135,17 @@ async fn an_open_method_still_refuses_a_bad_token() {
     for token in ["Bearer nonsense", "Bearer", "Basic YTpi", &world.token("nobody")] {
         assert_eq!(world.code("Get", &[("authorization", token)]).await, Code::Unauthenticated, "{token}");
     }
+}
+
+#[tokio::test]
+async fn an_internal_service_looks_at_no_token_and_opens_only_what_anyone_may_call() {
+    let world = World::internal();
+    let seller = world.token("seller");
+    for token in ["Bearer nonsense", &seller] {
+        assert_eq!(world.call("Get", &[("authorization", token)]).await["caller"], "nobody", "{token}");
+    }
+    assert_eq!(world.code("Put", &[("authorization", &seller)]).await, Code::Unauthenticated);
+    assert_eq!(world.code("Missing", &[]).await, Code::Unimplemented);
 }
 
 #[tokio::test]

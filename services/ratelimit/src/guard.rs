@@ -1,0 +1,129 @@
+//! Which parts of Redis are asked. Keys are watched in groups of slots: where a few answers in a row fail to come, nobody waits for that
+//! group any more, and a task in the background tries until it answers again.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU32, Ordering},
+    },
+    time::Duration,
+};
+
+use platform::redis::hash_slot;
+
+use crate::store::RedisStore;
+
+/// Groups of slots. Enough that few of them lie on two servers, few enough that all are noticed soon.
+const GROUPS: usize = 32;
+/// Failures in a row after which a group is left alone.
+const FAILURES: u32 = 2;
+/// How often a group that is left alone is tried.
+const PROBE_EVERY: Duration = Duration::from_millis(100);
+/// How many of them at once.
+const AT_ONCE: usize = 2;
+
+/// Failures in a row of each group.
+#[derive(Clone, Debug)]
+pub(crate) struct Guard(Arc<[AtomicU32; GROUPS]>);
+
+impl Guard {
+    pub(crate) fn new() -> Self {
+        Self(Arc::new(std::array::from_fn(|_| AtomicU32::new(0))))
+    }
+
+    /// Whether keys with this tag are asked for.
+    pub(crate) fn allows(&self, tag: &str) -> bool {
+        self.0[group(tag)].load(Ordering::Relaxed) < FAILURES
+    }
+
+    pub(crate) fn succeeded(&self, tag: &str) {
+        // Most often it is zero, and a write would take the line from other cores.
+        let failures = &self.0[group(tag)];
+        if failures.load(Ordering::Relaxed) > 0 && failures.swap(0, Ordering::Relaxed) >= FAILURES {
+            tracing::info!(group = group(tag), "counters answer again");
+        }
+    }
+
+    pub(crate) fn failed(&self, tag: &str) {
+        if self.0[group(tag)].fetch_add(1, Ordering::Relaxed) + 1 == FAILURES {
+            tracing::warn!(group = group(tag), "counters do not answer; counting in this pod");
+        }
+    }
+
+    /// How many groups are left alone.
+    pub(crate) fn closed(&self) -> u64 {
+        self.0.iter().filter(|failures| failures.load(Ordering::Relaxed) >= FAILURES).count() as u64
+    }
+
+    /// Tries the groups that are left alone, for as long as the process lives.
+    ///
+    /// A few at a time beside one that works, so that the failures of one server don't look like those of all.
+    pub(crate) async fn probe(self, store: Arc<RedisStore>) {
+        let tags = tags();
+        let mut ticks = tokio::time::interval(PROBE_EVERY);
+        ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        for turn in 0_usize.. {
+            ticks.tick().await;
+            let (open, mut closed): (Vec<&String>, Vec<&String>) =
+                tags.iter().partition(|tag| self.allows(tag));
+            if closed.is_empty() {
+                continue;
+            }
+            let first = turn % closed.len();
+            closed.rotate_left(first);
+            let tried = closed.iter().take(AT_ONCE).chain(open.first());
+            let answered =
+                futures::future::join_all(tried.map(async |tag| self.try_again(&store, tag).await)).await;
+            if answered.iter().take(AT_ONCE.min(closed.len())).any(|answered| *answered) {
+                // A server is back, and most likely with it the rest of its groups.
+                futures::future::join_all(closed.iter().map(async |tag| self.try_again(&store, tag).await))
+                    .await;
+            }
+        }
+    }
+
+    async fn try_again(&self, store: &RedisStore, tag: &str) -> bool {
+        let answers = store.answers(&format!("limit:{{{tag}}}:probe")).await;
+        if answers {
+            self.succeeded(tag);
+        }
+        answers
+    }
+}
+
+fn group(tag: &str) -> usize {
+    usize::from(hash_slot(&format!("{{{tag}}}"))) * GROUPS / 16_384
+}
+
+/// One tag in each group.
+fn tags() -> Vec<String> {
+    let mut found = vec![None; GROUPS];
+    for tag in (0..).map(|number: u32| format!("probe-{number}")) {
+        found[group(&tag)].get_or_insert(tag);
+        if found.iter().all(Option::is_some) {
+            break;
+        }
+    }
+    found.into_iter().flatten().collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_group_is_left_alone_after_failures_in_a_row_and_others_are_not() {
+        let guard = Guard::new();
+        let tags = tags();
+        assert_eq!(tags.len(), GROUPS);
+        guard.failed(&tags[0]);
+        guard.succeeded(&tags[0]);
+        guard.failed(&tags[0]);
+        assert!(guard.allows(&tags[0]), "failures that successes part do not add up");
+        guard.failed(&tags[0]);
+        assert!(!guard.allows(&tags[0]) && guard.allows(&tags[1]));
+        assert_eq!(guard.closed(), 1);
+        guard.succeeded(&tags[0]);
+        assert!(guard.allows(&tags[0]));
+    }
+}

@@ -1,0 +1,162 @@
+//! Counts for all pods, in Redis. One round trip for all limits of a principal.
+
+use std::time::Duration;
+
+use platform::redis::{Argument, Redis, Script, Unavailable};
+
+use super::{Answer, Ask, Away, Held, Mode, Refund, Standing, Store, Verdict, counter_key, kind, span};
+
+/// How long a network is known after its last success.
+const NETWORK_KEPT: Duration = Duration::from_hours(24 * 30);
+/// Networks remembered per account.
+const NETWORKS: i64 = 64;
+/// Values of the reply before the first counter's, and of each counter.
+const HEAD: usize = 5;
+const EACH: usize = 5;
+
+/// Counters in Redis.
+#[derive(Debug)]
+pub struct RedisStore {
+    redis: Redis,
+    check: Script,
+    refund: Script,
+    learn: Script,
+    forget: Script,
+    probe: Script,
+}
+
+impl RedisStore {
+    /// Counters in `redis`.
+    pub fn new(redis: Redis) -> Self {
+        Self {
+            redis,
+            check: Script::new("limit.check", include_str!("../lua/check.lua")),
+            refund: Script::new("limit.refund", include_str!("../lua/refund.lua")),
+            learn: Script::new("limit.learn", include_str!("../lua/learn.lua")),
+            forget: Script::new("limit.forget", "return redis.call('DEL', KEYS[1])"),
+            probe: Script::new("limit.probe", "return redis.call('EXISTS', KEYS[1])"),
+        }
+    }
+
+    /// Remembers that the owner of the account `tag` came from `network`.
+    ///
+    /// # Errors
+    ///
+    /// [`Away`].
+    pub async fn learn(&self, tag: &str, network: &str) -> Result<(), Away> {
+        let kept = millis(NETWORK_KEPT);
+        let arguments = vec![network.into(), kept.into(), NETWORKS.into()];
+        let _: i64 = self.redis.run(&self.learn, vec![networks_key(tag)], arguments).await?;
+        Ok(())
+    }
+
+    /// Ends the penalty of `tag` and forgets those before it. Answers whether there was anything to forget.
+    ///
+    /// # Errors
+    ///
+    /// [`Away`].
+    pub async fn forget_penalty(&self, tag: &str) -> Result<bool, Away> {
+        let found: i64 = self.redis.run(&self.forget, vec![penalty_key(tag)], Vec::new()).await?;
+        Ok(found > 0)
+    }
+
+    /// Whether the server that has `key` answers.
+    pub async fn answers(&self, key: &str) -> bool {
+        let answer: Result<i64, Unavailable> =
+            self.redis.run(&self.probe, vec![key.to_owned()], Vec::new()).await;
+        answer.is_ok()
+    }
+}
+
+impl Store for RedisStore {
+    async fn check(&self, ask: &Ask, mode: Mode) -> Result<Answer, Away> {
+        let mut keys = vec![penalty_key(&ask.tag), networks_key(&ask.tag)];
+        let mut arguments: Vec<Argument> = vec![if mode == Mode::Count { "check" } else { "peek" }.into()];
+        for item in &ask.items {
+            let rule = &item.rule;
+            let (kind, span) = (kind(rule.algorithm), span(rule.algorithm));
+            keys.push(counter_key(&ask.tag, &rule.name, kind, span));
+            let network = ask.network.as_deref().filter(|_| rule.known_networks_pass);
+            let penalty = rule
+                .penalty
+                .map(|penalty| (i64::from(penalty.after), millis(penalty.first), millis(penalty.longest)));
+            let (after, first, longest) = penalty.unwrap_or_default();
+            arguments.extend([
+                kind.into(),
+                i64::from(item.cost).into(),
+                i64::from(rule.limit).into(),
+                i64::try_from(span).unwrap_or(i64::MAX).into(),
+                i64::from(rule.shadow).into(),
+                network.unwrap_or_default().into(),
+                after.into(),
+                first.into(),
+                longest.into(),
+            ]);
+        }
+        let reply: Vec<i64> = self.redis.run(&self.check, keys, arguments).await?;
+        answer(&reply, ask.items.len()).ok_or(Away)
+    }
+
+    async fn refund(&self, refunds: &[Refund]) -> Result<(), Away> {
+        let mut keys = Vec::with_capacity(refunds.len());
+        let mut arguments: Vec<Argument> = Vec::with_capacity(refunds.len() * 4);
+        for refund in refunds {
+            keys.push(counter_key(&refund.tag, &refund.rule, &refund.kind, refund.span));
+            arguments.extend([
+                refund.kind.as_str().into(),
+                i64::from(refund.cost).into(),
+                i64::try_from(refund.span).unwrap_or(i64::MAX).into(),
+                refund.stamp.into(),
+            ]);
+        }
+        let _: i64 = self.redis.run(&self.refund, keys, arguments).await?;
+        Ok(())
+    }
+}
+
+impl From<Unavailable> for Away {
+    fn from(_: Unavailable) -> Self {
+        Self
+    }
+}
+
+/// Reads the reply of the check; None if it is of another form.
+fn answer(reply: &[i64], items: usize) -> Option<Answer> {
+    let (head, rest) = reply.split_at_checked(HEAD)?;
+    if rest.len() != items * EACH {
+        return None;
+    }
+    let penalty = (head[1] > 0).then(|| Held {
+        left: from_millis(head[1]),
+        level: u32::try_from(head[2]).unwrap_or(u32::MAX),
+        began: head[3] == 1,
+    });
+    let standings = rest.chunks_exact(EACH).map(|values| Standing {
+        verdict: match values[0] {
+            0 => Verdict::Beyond,
+            2 => Verdict::Known,
+            _ => Verdict::Within,
+        },
+        remaining: u32::try_from(values[1].max(0)).unwrap_or(u32::MAX),
+        reset: from_millis(values[2]),
+        wait: from_millis(values[3]),
+        stamp: values[4],
+    });
+    Some(Answer { admitted: head[0] == 1, penalty, standings: standings.collect(), local: false })
+}
+
+fn penalty_key(tag: &str) -> String {
+    format!("limit:{{{tag}}}:penalty")
+}
+
+fn networks_key(tag: &str) -> String {
+    format!("limit:{{{tag}}}:networks")
+}
+
+fn millis(duration: Duration) -> i64 {
+    i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
+}
+
+fn from_millis(millis: i64) -> Duration {
+    Duration::from_millis(u64::try_from(millis).unwrap_or(0))
+}
