@@ -5,8 +5,8 @@ pub(crate) mod inventory;
 use bytes::Bytes;
 use platform::{
     Access, Caller, Clock, Outcome, RequestKey, Scope,
-    db::{Db, Rows, Tx},
-    idempotency::Claim,
+    db::{self, Db, Tx},
+    idempotency::{self, Claim},
     page::PageSize,
 };
 use prost::Message;
@@ -19,7 +19,6 @@ use crate::{
     mail,
     metrics::Metrics,
     order::{Order, OrderId, OrderState, Step, Transition},
-    pricing::Unpriceable,
     store,
 };
 
@@ -65,16 +64,12 @@ impl Orders {
         key: &RequestKey,
         draft: OrderDraft,
     ) -> Result<Outcome<pb::CreateOrderResponse>, Error> {
-        // First of all, so that a repeat is answered also while the catalogue is away. A key that the replica doesn't have yet, or
-        // whose order is just being placed, is found further down.
-        let known =
-            self.db.read("orders.find_replay", access, async |ro| find_answer(ro, key, caller).await).await?;
-        if let Some(response) = known {
-            return Ok(Outcome::Replayed(response));
-        }
         // Before the transaction: no lock is held while another service is asked.
-        let products = self.catalog.products(&draft, access.session.position()).await?;
-        let order = match draft.place(&products, OrderId::new(&self.clock), caller, self.clock.now()) {
+        let products = self.catalog.products(&draft, access.session.position()).await;
+        let placed = products.and_then(|products| {
+            Ok(draft.place(&products, OrderId::new(&self.clock), caller, self.clock.now())?)
+        });
+        let order = match placed {
             Ok(order) => order,
             Err(refusal) => return self.answer_of_twin(access, caller, key, refusal).await,
         };
@@ -96,22 +91,29 @@ impl Orders {
         })
     }
 
-    /// The answer to a request that can't be carried out as prices are now. A twin of it may have been carried out when they were
-    /// different, or be about to: then its order exists, and a refusal would deny it.
+    /// The answer to a request that can't be carried out as things are: the catalogue is away, or its prices have changed. A twin of the
+    /// request may have been carried out before that, or be about to: then its order exists, and a refusal would deny it.
+    ///
+    /// Asked only now, so that a request that goes well costs one transaction: that one finds an earlier answer by itself.
     async fn answer_of_twin(
         &self,
         access: &Access,
         caller: &Caller,
         key: &RequestKey,
-        refusal: Unpriceable,
+        refusal: Error,
     ) -> Result<Outcome<pb::CreateOrderResponse>, Error> {
-        self.db
+        let found = self
+            .db
             .tx("orders.find_twin", access, async |tx| match key.claim(tx, caller.company_id).await? {
-                Claim::Replayed(response) => Ok(Outcome::Replayed(response)),
-                // Rolls back, and leaves the key free.
-                Claim::New => Err(refusal.clone().into()),
+                Claim::Replayed(response) => Ok(response),
+                Claim::New => Err(Twinless::Refused),
             })
-            .await
+            .await;
+        match found {
+            Ok(response) => Ok(Outcome::Replayed(response)),
+            Err(Twinless::Refused) => Err(refusal),
+            Err(Twinless::Failed(error)) => Err(error.into()),
+        }
     }
 
     /// One order with its lines.
@@ -205,9 +207,24 @@ impl Orders {
     }
 }
 
-/// The answer that a request had, if it was made before.
-async fn find_answer(rows: &impl Rows, key: &RequestKey, caller: &Caller) -> Result<Option<Bytes>, Error> {
-    Ok(key.find(rows, caller.company_id).await?)
+/// Why a request's twin has no answer for it. Either way the transaction is undone, and the key is free again.
+enum Twinless {
+    /// There is no twin.
+    Refused,
+    /// Nobody knows.
+    Failed(idempotency::Error),
+}
+
+impl From<idempotency::Error> for Twinless {
+    fn from(error: idempotency::Error) -> Self {
+        Self::Failed(error)
+    }
+}
+
+impl From<db::Error> for Twinless {
+    fn from(error: db::Error) -> Self {
+        Self::Failed(error.into())
+    }
 }
 
 /// Claims the key of a request that has one, as the first statement of its transaction; the answer that it had, if it had one.

@@ -3,7 +3,7 @@
 mod log_line;
 mod propagation;
 
-use std::time::Duration;
+use std::{fmt, sync::Arc, time::Duration};
 
 use anyhow::Context as _;
 use opentelemetry::{
@@ -18,9 +18,14 @@ use opentelemetry_sdk::{
     propagation::TraceContextPropagator,
     trace::{Sampler, SdkTracerProvider},
 };
+use tracing::Level;
 use tracing_opentelemetry::OpenTelemetrySpanExt as _;
 use tracing_subscriber::{
-    EnvFilter, Layer as _, Registry, filter::filter_fn, layer::SubscriberExt as _, reload, util::SubscriberInitExt as _,
+    EnvFilter, Layer as _,
+    filter::{FilterExt as _, filter_fn},
+    layer::SubscriberExt as _,
+    reload,
+    util::SubscriberInitExt as _,
 };
 
 pub use self::propagation::{HeaderExtractor, HeaderInjector, link_to, traceparent};
@@ -35,7 +40,7 @@ pub struct Telemetry {
     registry: prometheus::Registry,
     meters: SdkMeterProvider,
     tracers: SdkTracerProvider,
-    filter: Option<reload::Handle<EnvFilter, Registry>>,
+    filter: Option<LogFilter>,
     service: &'static str,
 }
 
@@ -49,20 +54,18 @@ impl Telemetry {
         let filter = filter(&args.log).context("read --log")?;
         let mut telemetry = Self::unconnected(service, args)?;
         let (filter, handle) = reload::Layer::new(filter);
+        // What is logged does not decide what is traced: a quiet process still hands the trace on.
+        let traces = tracing_opentelemetry::layer()
+            .with_tracer(telemetry.tracers.tracer(service))
+            .with_filter(filter_fn(|metadata| metadata.is_span() && *metadata.level() <= Level::INFO));
+        let logs = tracing_subscriber::fmt::layer()
+            .event_format(log_line::LogLine::new(service))
+            .with_writer(std::io::stderr)
+            // Else the formatter would prepare the fields of every span, whether or not a line is written.
+            .with_filter(filter.and(filter_fn(|metadata| metadata.is_event())));
         // A subscriber that is there already belongs to a test or to another service of this process: it stays.
-        let installed = tracing_subscriber::registry()
-            .with(filter)
-            .with(tracing_opentelemetry::layer().with_tracer(telemetry.tracers.tracer(service)))
-            .with(
-                tracing_subscriber::fmt::layer()
-                    .event_format(log_line::LogLine::new(service))
-                    .with_writer(std::io::stderr)
-                    // Else the formatter would prepare the fields of every span, whether or not a line is written.
-                    .with_filter(filter_fn(|metadata| metadata.is_event())),
-            )
-            .try_init()
-            .is_ok();
-        telemetry.filter = installed.then_some(handle);
+        let installed = tracing_subscriber::registry().with(traces).with(logs).try_init().is_ok();
+        telemetry.filter = installed.then(|| LogFilter::new(handle));
         Ok(telemetry)
     }
 
@@ -104,7 +107,7 @@ impl Telemetry {
 
     /// What is logged at present; absent where another owner of this process decides.
     pub fn log_filter(&self) -> Option<String> {
-        self.filter.as_ref()?.with_current(ToString::to_string).ok()
+        (self.filter.as_ref()?.current)()
     }
 
     /// Logs by `filter` from now on.
@@ -115,7 +118,7 @@ impl Telemetry {
     pub fn set_log_filter(&self, filter: &str) -> Result<(), String> {
         let handle = self.filter.as_ref().ok_or("the log filter of this process can't be changed")?;
         let filter = self::filter(filter).map_err(|error| error.to_string())?;
-        handle.reload(filter).map_err(|error| error.to_string())
+        (handle.change)(filter)
     }
 
     /// Sends what is left. Blocks: call it where blocking is allowed.
@@ -125,6 +128,29 @@ impl Telemetry {
                 tracing::debug!(service = self.service, %error, "telemetry ended with an error");
             }
         }
+    }
+}
+
+/// The filter of what is logged, whatever stack of layers it sits in.
+#[derive(Clone)]
+struct LogFilter {
+    current: Arc<dyn Fn() -> Option<String> + Send + Sync>,
+    change: Arc<dyn Fn(EnvFilter) -> Result<(), String> + Send + Sync>,
+}
+
+impl LogFilter {
+    fn new<S: 'static>(handle: reload::Handle<EnvFilter, S>) -> Self {
+        let handles = handle.clone();
+        Self {
+            current: Arc::new(move || handles.with_current(ToString::to_string).ok()),
+            change: Arc::new(move |filter| handle.reload(filter).map_err(|error| error.to_string())),
+        }
+    }
+}
+
+impl fmt::Debug for LogFilter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("LogFilter")
     }
 }
 
