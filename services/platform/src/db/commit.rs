@@ -1,8 +1,8 @@
 //! Ending a transaction that wrote, and learning where its commit stands.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicBool, Ordering},
+use std::{
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::{Duration, Instant},
 };
 
 use futures::future::join;
@@ -17,11 +17,13 @@ use crate::Position;
 
 const SELECT_COMMIT_POSITION: &str = include_str!("../../queries/select_commit_position.sql");
 
+/// How long a database that can't say where a commit stands is not asked: it may be migrated meanwhile.
+const ASK_AGAIN_AFTER: Duration = Duration::from_secs(10);
+
 /// Commits, and remembers whether the database can say where.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Committer {
-    /// Said once, not with every commit.
-    warned: Arc<AtomicBool>,
+    failed_at: Arc<Mutex<Option<Instant>>>,
 }
 
 impl Committer {
@@ -39,7 +41,9 @@ impl Committer {
             return Err((Error::internal("a statement was given up within its transaction"), Remedy::None));
         }
         let connection = lease.connection();
-        let ended = lease.fly(join(connection.client().batch_execute("COMMIT"), position(connection)));
+        let asks = self.asks();
+        let position = async { if asks { position(connection).await.map(Some) } else { Ok(None) } };
+        let ended = lease.fly(join(connection.client().batch_execute("COMMIT"), position));
         let (committed, position) = ended.await;
         match committed {
             Ok(()) => {
@@ -58,20 +62,24 @@ impl Committer {
         }
     }
 
-    fn known(&self, position: Result<Position, Error>) -> Option<Position> {
-        match position {
-            Ok(position) => Some(position),
-            Err(error) => {
-                if !self.warned.swap(true, Ordering::Relaxed) {
-                    let cause = crate::status::chain(&error);
-                    tracing::warn!(
-                        cause,
-                        "commits have no position: reads after writes go unprotected until migrated"
-                    );
-                }
-                None
-            }
-        }
+    fn asks(&self) -> bool {
+        self.failed_at().is_none_or(|at| at.elapsed() > ASK_AGAIN_AFTER)
+    }
+
+    fn known(&self, position: Result<Option<Position>, Error>) -> Option<Position> {
+        position.unwrap_or_else(|error| {
+            let cause = crate::status::chain(&error);
+            tracing::warn!(
+                cause,
+                "commits have no position: reads after writes are unprotected until it is migrated"
+            );
+            *self.failed_at() = Some(Instant::now());
+            None
+        })
+    }
+
+    fn failed_at(&self) -> MutexGuard<'_, Option<Instant>> {
+        self.failed_at.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -1,6 +1,14 @@
 //! Making connections: which server, which address, which certificate.
 
-use std::{fmt, net::SocketAddr, sync::Arc, time::Duration};
+use std::{
+    fmt,
+    net::SocketAddr,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
 
 use tokio::net::lookup_host;
 use tokio_postgres::config::TargetSessionAttrs;
@@ -39,6 +47,8 @@ pub(crate) enum Role {
 pub(crate) struct Connector {
     config: tokio_postgres::Config,
     servers: Arc<[Server]>,
+    /// The server that was the primary when last asked. Tried first: one that is down may cost seconds to find out.
+    last_primary: Arc<AtomicUsize>,
     tls: MakeRustlsConnect,
 }
 
@@ -57,7 +67,7 @@ impl Connector {
             config.password(password.expose());
         }
         let tls = tls::connector(args.database_ca_file.as_deref())?;
-        Ok(Self { config, servers: args.database_url.servers().into(), tls })
+        Ok(Self { config, servers: args.database_url.servers().into(), last_primary: Arc::default(), tls })
     }
 
     pub(crate) fn tls(&self) -> &MakeRustlsConnect {
@@ -72,7 +82,8 @@ impl Connector {
     /// Connects to the first server that has `role`.
     pub(crate) async fn connect(&self, role: Role) -> Result<Connection, Failure> {
         let mut last = Failure::from(Cause::new("no server has an address"));
-        for server in &*self.servers {
+        for index in self.order(role) {
+            let server = &self.servers[index];
             let addresses = match lookup_host((&*server.host, server.port)).await {
                 Ok(addresses) => addresses,
                 Err(error) => {
@@ -82,12 +93,27 @@ impl Connector {
             };
             for address in addresses {
                 match self.connect_to(&Endpoint { host: server.host.as_str().into(), address }, role).await {
-                    Ok(connection) => return Ok(connection),
+                    Ok(connection) => {
+                        if role == Role::Primary {
+                            self.last_primary.store(index, Ordering::Relaxed);
+                        }
+                        return Ok(connection);
+                    }
                     Err(failure) => last = failure.or(last),
                 }
             }
         }
         Err(last)
+    }
+
+    /// Which servers to try, in order.
+    fn order(&self, role: Role) -> impl Iterator<Item = usize> + use<> {
+        let (count, primary) = (self.servers.len(), self.last_primary.load(Ordering::Relaxed));
+        let first = match role {
+            Role::Primary => primary,
+            Role::Replica => primary + 1,
+        };
+        (first..first + count).map(move |index| index % count)
     }
 
     /// Connects to one address, which must have `role`.

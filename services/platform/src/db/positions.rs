@@ -32,7 +32,7 @@ impl Positions {
         match (session.position(), session.user(), &self.redis) {
             (Some(position), _, _) => Wanted::Known(Some(position)),
             (None, None, _) => Wanted::Known(None),
-            (None, Some(user), Some(redis)) => match redis.position(user).await {
+            (None, Some(user), Some(redis)) => match Box::pin(redis.position(user)).await {
                 Ok(position) => Wanted::Known(position),
                 Err(_) => Wanted::Unknown,
             },
@@ -47,9 +47,9 @@ impl Positions {
     pub(crate) async fn wrote(&self, session: &Session, position: Position, follower: &Follower) {
         session.record(position);
         let (Some(user), Some(redis)) = (session.user(), &self.redis) else { return };
-        if redis.record_position(user, position, self.keep_for).await.is_err()
-            && follower.freshness(Some(position)) == Freshness::Behind
-        {
+        // Boxed, as above: the client's futures are large, and most callers never poll them.
+        let recorded = Box::pin(redis.record_position(user, position, self.keep_for)).await;
+        if recorded.is_err() && follower.freshness(Some(position)) == Freshness::Behind {
             follower.reached(position, self.settle_within).await;
         }
     }

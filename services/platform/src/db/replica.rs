@@ -253,11 +253,14 @@ mod tests {
     fn what_a_replica_lacks_is_not_older_than_when_it_lacked_nothing() {
         let (begun, mut caught_up_at) = (Instant::now(), None);
         let after = |seconds| begun + Duration::from_secs(seconds);
-        let hour = Some(Duration::from_secs(3_600));
+        let hour = Some(Duration::from_hours(1));
         assert_eq!(heard(hour, begun).since(&mut caught_up_at).lag, hour, "never seen without lag");
         assert_eq!(heard(Some(Duration::ZERO), after(1)).since(&mut caught_up_at).lag, Some(Duration::ZERO));
         assert_eq!(heard(hour, after(3)).since(&mut caught_up_at).lag, Some(Duration::from_secs(2)));
-        assert_eq!(heard(Some(Duration::from_secs(1)), after(9)).since(&mut caught_up_at).lag, Some(Duration::from_secs(1)));
+        assert_eq!(
+            heard(Some(Duration::from_secs(1)), after(9)).since(&mut caught_up_at).lag,
+            Some(Duration::from_secs(1))
+        );
         assert_eq!(heard(None, after(9)).since(&mut caught_up_at).lag, None);
     }
 }

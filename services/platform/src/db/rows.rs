@@ -13,7 +13,14 @@ use super::{
 #[derive(Debug)]
 pub struct Tx<'a>(&'a Run);
 
-/// A transaction that reads, on whichever server is fresh enough. It has nothing to write with:
+/// A transaction that reads, on whichever server is fresh enough. It has nothing to write with, and can't be taken for a [`Tx`]:
+///
+/// ```
+/// # use platform::db::{Error, ReadOnly, Rows as _};
+/// async fn stock(ro: &ReadOnly<'_>) -> Result<i64, Error> {
+///     Ok(ro.query_one("SELECT quantity FROM stock", &[]).await?.get(0))
+/// }
+/// ```
 ///
 /// ```compile_fail
 /// async fn stock_is_decided_on_a_replica(ro: &platform::db::ReadOnly<'_>) {

@@ -2,6 +2,7 @@
 
 use std::{
     fmt,
+    pin::{Pin, pin},
     sync::{Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
@@ -73,20 +74,20 @@ impl Run {
 
     pub(crate) async fn query(&self, sql: &'static str, params: Params<'_>) -> Result<Vec<Row>, Error> {
         let connection = self.lease.connection();
-        self.send(sql, async {
+        let work = pin!(async {
             let statement = connection.prepare(sql).await?;
             connection.client().query(&statement, params).await
-        })
-        .await
+        });
+        self.send(sql, work).await
     }
 
     pub(crate) async fn execute(&self, sql: &'static str, params: Params<'_>) -> Result<u64, Error> {
         let connection = self.lease.connection();
-        self.send(sql, async {
+        let work = pin!(async {
             let statement = connection.prepare(sql).await?;
             connection.client().execute(&statement, params).await
-        })
-        .await
+        });
+        self.send(sql, work).await
     }
 
     /// As [`Run::execute`], but waits for locks no longer than `wait`. All in one message, once the statement is prepared.
@@ -97,7 +98,7 @@ impl Run {
         params: Params<'_>,
     ) -> Result<u64, Error> {
         self.refuse_after_failure()?;
-        let started = Instant::now();
+        let timer = StatementTimer::start(self, sql);
         let client = self.lease.connection().client();
         let outcome = self
             .lease
@@ -116,28 +117,28 @@ impl Run {
                 outcome
             })
             .await;
-        self.note(sql, started, outcome)
+        drop(timer);
+        self.note(sql, outcome)
     }
 
+    /// Sends one statement. It comes pinned, because each function that it is moved through would add its size to the caller's future.
     async fn send<T>(
         &self,
         sql: &'static str,
-        work: impl Future<Output = Result<T, PgError>>,
+        work: Pin<&mut impl Future<Output = Result<T, PgError>>>,
     ) -> Result<T, Error> {
         self.refuse_after_failure()?;
-        let started = Instant::now();
-        let outcome = self
-            .lease
-            .fly(async {
-                let Some(opening) = self.open() else { return work.await };
-                // Polled in this order, so sent in this order. If the opening fails, the server refuses what follows.
-                let (opened, outcome) =
-                    join(self.lease.connection().client().batch_execute(&opening), work).await;
-                opened?;
-                outcome
-            })
-            .await;
-        self.note(sql, started, outcome)
+        let timer = StatementTimer::start(self, sql);
+        let opened = async {
+            match self.open() {
+                Some(opening) => self.lease.connection().client().batch_execute(&opening).await,
+                None => Ok(()),
+            }
+        };
+        // Polled in this order, so sent in this order. If the opening fails, the server refuses what follows.
+        let (opened, outcome) = self.lease.fly(join(opened, work)).await;
+        drop(timer);
+        self.note(sql, opened.and(outcome))
     }
 
     /// What begins the transaction, for the first statement. The caller sends it before it yields.
@@ -157,19 +158,7 @@ impl Run {
         }
     }
 
-    fn note<T>(&self, sql: &'static str, started: Instant, outcome: Result<T, PgError>) -> Result<T, Error> {
-        let took = started.elapsed();
-        self.watch.metrics.statement(self.name, self.role, took);
-        if took > self.watch.slow {
-            self.watch.metrics.slow(self.name);
-            tracing::warn!(
-                transaction = self.name,
-                statement = headline(sql),
-                role = self.role.name(),
-                elapsed_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX),
-                "slow statement"
-            );
-        }
+    fn note<T>(&self, sql: &'static str, outcome: Result<T, PgError>) -> Result<T, Error> {
         outcome.map_err(|error| {
             let (error, remedy) = self.classify(&error);
             tracing::debug!(transaction = self.name, statement = headline(sql), ?error, "statement failed");
@@ -194,6 +183,37 @@ impl Run {
 impl fmt::Debug for Run {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Run").field("name", &self.name).field("role", &self.role).finish_non_exhaustive()
+    }
+}
+
+/// Measures a statement, also one whose caller goes away before it ends.
+struct StatementTimer<'a> {
+    run: &'a Run,
+    sql: &'static str,
+    started: Instant,
+}
+
+impl<'a> StatementTimer<'a> {
+    fn start(run: &'a Run, sql: &'static str) -> Self {
+        Self { run, sql, started: Instant::now() }
+    }
+}
+
+impl Drop for StatementTimer<'_> {
+    fn drop(&mut self) {
+        let Run { name, role, watch, .. } = self.run;
+        let took = self.started.elapsed();
+        watch.metrics.statement(name, *role, took);
+        if took > watch.slow {
+            watch.metrics.slow(name);
+            tracing::warn!(
+                transaction = name,
+                statement = headline(self.sql),
+                role = role.name(),
+                elapsed_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX),
+                "slow statement"
+            );
+        }
     }
 }
 

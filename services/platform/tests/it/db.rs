@@ -110,7 +110,7 @@ async fn a_broken_rule_is_told_by_its_name_and_nothing_else() {
             fixture.db.tx("notes.break", &company(A), async |tx| tx.execute(sql, &[&A]).await).await;
         match outcome {
             Err(Error::Constraint { name, kind }) => {
-                assert_eq!((name.as_str(), kind), (expected, expected_kind), "{sql}")
+                assert_eq!((name.as_str(), kind), (expected, expected_kind), "{sql}");
             }
             other => panic!("{sql}: {other:?}"),
         }
@@ -271,7 +271,7 @@ async fn a_scoped_read_sees_one_snapshot() {
         .db
         .read("notes.twice", &company(A), async |ro| {
             let before: i64 = ro.query_one(COUNT_NOTES, &[]).await?.get(0);
-            insert(&fixture, &company(A), before + 1, A).await?;
+            Box::pin(insert(&fixture, &company(A), before + 1, A)).await?;
             let after: i64 = ro.query_one(COUNT_NOTES, &[]).await?.get(0);
             Ok::<_, Error>((before, after))
         })

@@ -19,7 +19,7 @@ const CONNECTIONS: u16 = 8;
 #[tokio::test(flavor = "multi_thread")]
 async fn ten_thousand_callers_go_away_and_nobody_else_notices() {
     let fixture =
-        Fixture::with(CONNECTIONS, |args| args.database_acquire_timeout = Duration::from_secs(60)).await;
+        Fixture::with(CONNECTIONS, |args| args.database_acquire_timeout = Duration::from_mins(1)).await;
     let seed: u64 = rand::random();
     println!("seed {seed}");
     let gone = AtomicUsize::new(0);

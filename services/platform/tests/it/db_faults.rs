@@ -94,7 +94,8 @@ async fn a_server_that_takes_no_writes_any_more_is_left() {
     let outcome = fixture
         .db
         .tx("faults.demoted", &public(), async |tx| {
-            pids.lock().unwrap().push(tx.query_one("SELECT pg_backend_pid()", &[]).await?.get::<_, i32>(0));
+            let pid: i32 = tx.query_one("SELECT pg_backend_pid()", &[]).await?.get(0);
+            pids.lock().unwrap().push(pid);
             if runs.fetch_add(1, Ordering::SeqCst) == 0 {
                 // What a write meets on a server that was demoted under its connections: SQLSTATE 25006.
                 tx.query("SELECT set_config('transaction_read_only', 'on', true)", &[]).await?;
@@ -150,7 +151,7 @@ async fn a_pool_that_is_exhausted_says_so_after_its_limit_without_new_connection
         (refused, during)
     };
     let (held, (refused, during)) = tokio::join!(futures::future::join_all(holders), late);
-    held.into_iter().for_each(|outcome| outcome.unwrap());
+    assert!(held.iter().all(Result::is_ok), "{held:?}");
     for outcome in refused {
         let error = outcome.unwrap_err();
         assert!(matches!(error, Error::Unavailable(_)), "{error:?}");
@@ -217,7 +218,7 @@ async fn idle_connections_that_no_longer_answer_are_found() {
     let url = through(&database.url("svc_orders"), &[&proxy]);
     let fixture = Fixture::on(database, &url, 4, None, |args| {
         args.database_check_interval = Duration::from_millis(50);
-        args.database_idle_timeout = Duration::from_secs(600);
+        args.database_idle_timeout = Duration::from_mins(10);
     })
     .await;
     fill(&fixture, 4).await;
@@ -233,7 +234,7 @@ async fn a_wrong_password_is_told_at_once_and_not_to_the_public() {
     let url = database.url("svc_orders");
     let fixture = Fixture::on(database, &url, 4, None, |args| {
         args.database_password = Some(platform::Secret::new("wrong"));
-        args.database_acquire_timeout = Duration::from_secs(600);
+        args.database_acquire_timeout = Duration::from_mins(10);
     })
     .await;
     let attempt = tokio::time::timeout(Duration::from_secs(30), raise(&fixture)).await;

@@ -130,7 +130,6 @@ pub(crate) async fn database() -> TestDatabase {
     database
 }
 
-#[expect(clippy::disallowed_methods, reason = "ends with its client")]
 pub(crate) async fn connect(url: &str) -> Client {
     let (client, connection) = tokio_postgres::connect(url, NoTls).await.expect("the server of the run");
     tokio::spawn(connection);
@@ -210,7 +209,6 @@ pub(crate) struct Proxy {
 }
 
 impl Proxy {
-    #[expect(clippy::disallowed_methods, reason = "ends with the test's runtime")]
     pub(crate) async fn to(port: u16, line: Line) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let address = listener.local_addr().expect("bound");

@@ -20,7 +20,7 @@ async fn the_latest_position_of_a_user_stays_until_it_expires() {
     until("redis answers", async || redis.position(one).await.is_ok()).await;
     assert_eq!(redis.position(one).await.unwrap(), None);
     for lsn in [5, 0x1_0000_0000_0000, 7] {
-        redis.record_position(one, at(lsn), Duration::from_secs(60)).await.unwrap();
+        redis.record_position(one, at(lsn), Duration::from_mins(1)).await.unwrap();
     }
     assert_eq!(redis.position(one).await.unwrap(), Some(at(0x1_0000_0000_0000)));
     assert_eq!(redis.position(two).await.unwrap(), None, "users are apart");
