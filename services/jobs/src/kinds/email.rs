@@ -33,8 +33,8 @@ pub struct MailArgs {
     #[arg(long, env = "SIPUP_MAIL_FROM", default_value = "sipup <no-reply@sipup.local>")]
     pub mail_from: Mailbox,
 
-    /// How long the mail server may take to accept a connection, and to answer each command.
-    #[arg(long, env = "SIPUP_SMTP_TIMEOUT", default_value = "10s", value_parser = duration)]
+    /// How long the mail server may take to accept a message, connecting included.
+    #[arg(long, env = "SIPUP_SMTP_TIMEOUT", default_value = "30s", value_parser = duration)]
     pub smtp_timeout: Duration,
 }
 
@@ -95,10 +95,10 @@ impl Handler<Email> for Emails {
         let Some(to) = address::mailbox(&email.to, email.name.as_deref()) else {
             return Outcome::Cancel("the address is not valid".to_owned());
         };
-        let content = match &email.template {
+        let says = match &email.template {
             Template::OrderPlaced { order } => order_placed::content(order),
         };
-        let message = match message::build(&self.from, to, content, context) {
+        let message = match message::build(&self.from, to, says, context) {
             Ok(message) => message,
             Err(error) => {
                 tracing::error!(%error, "a message can't be built");

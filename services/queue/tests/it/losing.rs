@@ -40,9 +40,9 @@ async fn all_jobs_of_a_killed_worker_run_again() {
 #[tokio::test]
 async fn a_job_that_kills_its_worker_each_time_ends_dead() {
     let fixture = Fixture::new().await;
-    let (begin, mut begun) = mpsc::unbounded_channel();
+    let (tell, mut begun) = mpsc::unbounded_channel();
     let deadly = probes(move |_, context| {
-        begin.send(context.attempt).unwrap();
+        tell.send(context.attempt).unwrap();
         std::future::pending()
     });
     let id = fixture.enqueue("deadly").await;
@@ -59,13 +59,13 @@ async fn a_job_that_kills_its_worker_each_time_ends_dead() {
 #[tokio::test]
 async fn a_worker_whose_lease_ran_out_changes_nothing() {
     let fixture = Fixture::new().await;
-    let (began, goes_on) = (Arc::new(Semaphore::new(0)), Arc::new(Semaphore::new(0)));
-    let (begin, go_on) = (Arc::clone(&began), Arc::clone(&goes_on));
+    let (began, may_end) = (Arc::new(Semaphore::new(0)), Arc::new(Semaphore::new(0)));
+    let (tell, wait) = (Arc::clone(&began), Arc::clone(&may_end));
     let slow = probes(move |_, _| {
-        let (begin, go_on) = (Arc::clone(&begin), Arc::clone(&go_on));
+        let (tell, wait) = (Arc::clone(&tell), Arc::clone(&wait));
         async move {
-            begin.add_permits(1);
-            go_on.acquire().await.unwrap().forget();
+            tell.add_permits(1);
+            wait.acquire().await.unwrap().forget();
             Outcome::Retry("too late".to_owned())
         }
     });
@@ -77,7 +77,7 @@ async fn a_worker_whose_lease_ran_out_changes_nothing() {
     let second = fixture.worker(&obedient_probes(), WorkerOptions::default());
     fixture.until_state(id, "done").await;
     second.stop().await;
-    goes_on.add_permits(1);
+    may_end.add_permits(1);
     first.stop().await;
     assert_eq!(fixture.look(id).await, ("done".into(), 2, None));
     assert_eq!(fixture.count("SELECT count(*) FROM jobs.all_jobs").await, 1);
@@ -93,11 +93,11 @@ async fn an_attempt_at_a_job_that_somebody_else_has_is_dropped() {
     }
 
     let fixture = Fixture::new().await;
-    let (begin, mut begun) = mpsc::unbounded_channel();
-    let (end, mut ended) = mpsc::unbounded_channel();
+    let (tell, mut begun) = mpsc::unbounded_channel();
+    let (drop_told, mut ended) = mpsc::unbounded_channel();
     let stuck = probes(move |_, _| {
-        begin.send(()).unwrap();
-        let told = Told(end.clone());
+        tell.send(()).unwrap();
+        let told = Told(drop_told.clone());
         async move {
             let _told = told;
             std::future::pending().await
@@ -115,12 +115,12 @@ async fn an_attempt_at_a_job_that_somebody_else_has_is_dropped() {
 #[tokio::test]
 async fn a_long_job_keeps_its_lease() {
     let fixture = Fixture::new().await;
-    let goes_on = Arc::new(Semaphore::new(0));
-    let go_on = Arc::clone(&goes_on);
+    let may_end = Arc::new(Semaphore::new(0));
+    let wait = Arc::clone(&may_end);
     let long = probes(move |_, _| {
-        let go_on = Arc::clone(&go_on);
+        let wait = Arc::clone(&wait);
         async move {
-            go_on.acquire().await.unwrap().forget();
+            wait.acquire().await.unwrap().forget();
             Outcome::Done
         }
     });
@@ -136,7 +136,7 @@ async fn a_long_job_keeps_its_lease() {
             == 1
     })
     .await;
-    goes_on.add_permits(1);
+    may_end.add_permits(1);
     fixture.until_state(id, "done").await;
     assert_eq!(fixture.look(id).await.1, 1);
 }

@@ -1,6 +1,11 @@
 //! How messages leave: by SMTP, or into a folder.
 
-use std::{fmt, io, path::PathBuf, str::FromStr, time::Duration};
+use std::{
+    fmt, io,
+    path::{Path, PathBuf},
+    str::FromStr,
+    time::Duration,
+};
 
 use lettre::{AsyncSmtpTransport, AsyncTransport as _, Message, Tokio1Executor, transport::smtp};
 use platform::{Secret, status};
@@ -64,14 +69,16 @@ pub(crate) enum Failure {
 #[derive(Clone, Debug)]
 pub(crate) enum Transport {
     Folder(PathBuf),
-    Smtp(Smtp),
+    Smtp { server: Smtp, timeout: Duration },
 }
 
 impl Transport {
     pub(crate) fn new(url: &MailUrl, timeout: Duration) -> anyhow::Result<Self> {
         Ok(match &url.0 {
             Kind::Folder(path) => Self::Folder(path.clone()),
-            Kind::Smtp(url) => Self::Smtp(Smtp::from_url(url.expose())?.timeout(Some(timeout)).build()),
+            Kind::Smtp(url) => {
+                Self::Smtp { server: Smtp::from_url(url.expose())?.timeout(Some(timeout)).build(), timeout }
+            }
         })
     }
 
@@ -82,13 +89,19 @@ impl Transport {
                 tracing::warn!(%error, folder = %folder.display(), "a message was not written");
                 Failure::Passing("the mail folder can't be written to".to_owned())
             }),
-            Self::Smtp(smtp) => smtp.send(message.clone()).await.map(drop).map_err(|error| judge(&error)),
+            // The library's own time-out is for connecting only.
+            Self::Smtp { server, timeout } => {
+                match tokio::time::timeout(*timeout, server.send(message.clone())).await {
+                    Ok(outcome) => outcome.map(drop).map_err(|error| judge(&error)),
+                    Err(_) => Err(silent()),
+                }
+            }
         }
     }
 }
 
 /// Writes under a passing name first, so that nobody reads half a message. A repeat replaces the file.
-async fn write(folder: &PathBuf, id: Uuid, bytes: &[u8]) -> io::Result<()> {
+async fn write(folder: &Path, id: Uuid, bytes: &[u8]) -> io::Result<()> {
     tokio::fs::create_dir_all(folder).await?;
     let (draft, path) = (folder.join(format!(".{id}.eml.part")), folder.join(format!("{id}.eml")));
     tokio::fs::write(&draft, bytes).await?;
@@ -105,9 +118,13 @@ fn judge(error: &smtp::Error) -> Failure {
             Failure::Final(format!("the mail server refused the message ({code})"))
         }
         Some(code) => Failure::Passing(format!("the mail server put the message off ({code})")),
-        None if error.is_timeout() => Failure::Passing("the mail server did not answer in time".to_owned()),
+        None if error.is_timeout() => silent(),
         None => Failure::Passing("the mail server could not be reached".to_owned()),
     }
+}
+
+fn silent() -> Failure {
+    Failure::Passing("the mail server did not answer in time".to_owned())
 }
 
 #[cfg(test)]
