@@ -1,0 +1,198 @@
+//! One call: what is sent, what came back, and what to think of it. The same for both transports.
+
+use std::{borrow::Cow, fmt, sync::Arc};
+
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use crate::scenario::Step;
+
+/// How a call travels.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Transport {
+    /// Over a shared HTTP/2 connection.
+    Grpc,
+    /// JSON over HTTP/1.1.
+    Rest,
+}
+
+impl fmt::Display for Transport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Grpc => "gRPC",
+            Self::Rest => "REST",
+        })
+    }
+}
+
+/// What is sent. Products are named by their number in the [`World`](crate::world::World).
+#[derive(Clone, Debug)]
+pub(crate) enum Call {
+    List { category: u32 },
+    Search { max_price: i64 },
+    View { product: u32 },
+    Prices { products: Vec<u32> },
+    Order(Arc<Wish>),
+    ReadOrder { id: String },
+    History,
+    Me,
+}
+
+/// An order to be placed, and the key that makes sending it again safe.
+#[derive(Debug)]
+pub(crate) struct Wish {
+    pub(crate) key: Uuid,
+    /// Products and quantities.
+    pub(crate) items: Vec<(u32, i32)>,
+}
+
+impl Call {
+    pub(crate) fn step(&self) -> Step {
+        match self {
+            Self::List { .. } => Step::List,
+            Self::Search { .. } => Step::Search,
+            Self::View { .. } => Step::View,
+            Self::Prices { .. } => Step::Prices,
+            Self::Order(_) => Step::Order,
+            Self::ReadOrder { .. } => Step::ReadOrder,
+            Self::History => Step::History,
+            Self::Me => Step::Me,
+        }
+    }
+}
+
+/// What came back, as far as it is checked.
+#[derive(Clone, Debug)]
+pub(crate) enum Answer {
+    Product(Product),
+    Products { found: Vec<Product>, missing: usize },
+    Order(Order),
+    Orders(Vec<Order>),
+    Me { user: String, company: String },
+}
+
+/// A product in an answer.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Product {
+    pub(crate) id: String,
+    pub(crate) sku: String,
+    pub(crate) category: String,
+    pub(crate) currency: String,
+    /// Minor units.
+    pub(crate) price: i64,
+    /// When it last changed, in microseconds since 1970: rises with each version.
+    pub(crate) version: i64,
+}
+
+/// An order in an answer.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Order {
+    pub(crate) id: String,
+    pub(crate) company: String,
+    pub(crate) buyer: String,
+    /// Minor units.
+    pub(crate) total: i64,
+    /// Microseconds since 1970.
+    pub(crate) created: i64,
+    pub(crate) lines: Vec<Line>,
+}
+
+/// One line of an order.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Line {
+    pub(crate) sku: String,
+    pub(crate) quantity: i32,
+    pub(crate) unit_price: i64,
+    pub(crate) total: i64,
+}
+
+/// An answer, and the position in the database's history that came with it.
+#[derive(Debug)]
+pub(crate) struct Reply {
+    pub(crate) answer: Answer,
+    pub(crate) position: Option<String>,
+}
+
+/// Why there is no answer.
+#[derive(Clone, Debug)]
+pub(crate) struct Failure {
+    /// The status as gRPC spells it, `TIMEOUT` if this side gave up, `CONNECTION` if nothing came back, `UNREADABLE`.
+    pub(crate) code: Cow<'static, str>,
+    pub(crate) message: String,
+    /// The reason in the error's details, if there is one.
+    pub(crate) reason: String,
+}
+
+impl Failure {
+    pub(crate) fn new(code: impl Into<Cow<'static, str>>, message: impl Into<String>) -> Self {
+        Self { code: code.into(), message: message.into(), reason: String::new() }
+    }
+}
+
+/// What became of a call.
+#[derive(Clone, Debug)]
+pub(crate) enum Outcome {
+    /// Answered, and the answer is right.
+    Right,
+    /// Answered with a reason of the business: not enough in stock.
+    Declined,
+    /// Refused by a limit.
+    Limited(Failure),
+    /// No answer, or an error.
+    Failed(Failure),
+    /// Answered, and the answer is wrong.
+    Wrong(Failure),
+}
+
+impl Outcome {
+    pub(crate) fn of(failure: Failure) -> Self {
+        match (&*failure.code, &*failure.reason) {
+            ("RESOURCE_EXHAUSTED", _) => Self::Limited(failure),
+            ("FAILED_PRECONDITION", "OUT_OF_STOCK") => Self::Declined,
+            _ => Self::Failed(failure),
+        }
+    }
+
+    pub(crate) fn failure(&self) -> Option<&Failure> {
+        match self {
+            Self::Right | Self::Declined => None,
+            Self::Limited(failure) | Self::Failed(failure) | Self::Wrong(failure) => Some(failure),
+        }
+    }
+
+    /// Whether the caller waited for the platform's work: refusals are quick and would flatter the percentiles.
+    pub(crate) fn has_latency(&self) -> bool {
+        match self {
+            Self::Right | Self::Declined | Self::Wrong(_) => true,
+            Self::Failed(failure) => failure.code == "TIMEOUT" || failure.code == "DEADLINE_EXCEEDED",
+            Self::Limited(_) => false,
+        }
+    }
+}
+
+/// The names of status codes by number.
+const CODES: [&str; 17] = [
+    "OK",
+    "CANCELLED",
+    "UNKNOWN",
+    "INVALID_ARGUMENT",
+    "DEADLINE_EXCEEDED",
+    "NOT_FOUND",
+    "ALREADY_EXISTS",
+    "PERMISSION_DENIED",
+    "RESOURCE_EXHAUSTED",
+    "FAILED_PRECONDITION",
+    "ABORTED",
+    "OUT_OF_RANGE",
+    "UNIMPLEMENTED",
+    "INTERNAL",
+    "UNAVAILABLE",
+    "DATA_LOSS",
+    "UNAUTHENTICATED",
+];
+
+/// The name of a status code.
+pub(crate) fn code_name(code: i64) -> &'static str {
+    usize::try_from(code).ok().and_then(|code| CODES.get(code)).copied().unwrap_or("UNKNOWN")
+}

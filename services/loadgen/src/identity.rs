@@ -1,0 +1,93 @@
+//! Who virtual users are: real users of the platform, registered once, remembered in a file, with tokens that stay fresh.
+
+mod file;
+mod prepare;
+
+use std::{sync::Arc, time::Duration};
+
+use arc_swap::ArcSwap;
+use jiff::Timestamp;
+use proto::auth::v1::{RefreshRequest, TokenPair, auth_service_client::AuthServiceClient};
+use serde::{Deserialize, Serialize};
+use tonic::{
+    metadata::{Ascii, MetadataValue},
+    transport::Channel,
+};
+
+pub(crate) use self::file::IdentityFile;
+pub(crate) use self::prepare::{Identities, log_in};
+use crate::{call::Failure, wire::grpc};
+
+/// A token is renewed when less than this is left of it.
+const RENEW_BEFORE: Duration = Duration::from_secs(90);
+
+/// A user of the platform.
+#[derive(Debug)]
+pub(crate) struct Identity {
+    pub(crate) account: Account,
+    pub(crate) user_id: String,
+    pub(crate) company_id: String,
+    tokens: ArcSwap<Tokens>,
+}
+
+/// What it takes to log in.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct Account {
+    pub(crate) email: String,
+    pub(crate) password: String,
+}
+
+#[derive(Debug)]
+struct Tokens {
+    authorization: MetadataValue<Ascii>,
+    refresh: String,
+    expires: i64,
+}
+
+impl Tokens {
+    fn of(pair: TokenPair) -> Result<Self, Failure> {
+        let mut authorization: MetadataValue<Ascii> = format!("Bearer {}", pair.access_token)
+            .parse()
+            .map_err(|_| Failure::new("UNREADABLE", "the access token is no header value"))?;
+        authorization.set_sensitive(true);
+        let expires = pair.access_token_expire_time.map_or(i64::MAX, |time| time.seconds);
+        Ok(Self { authorization, refresh: pair.refresh_token, expires })
+    }
+}
+
+impl Identity {
+    fn new(account: Account, user_id: String, company_id: String, tokens: Tokens) -> Self {
+        Self { account, user_id, company_id, tokens: ArcSwap::from_pointee(tokens) }
+    }
+
+    /// The header that proves who calls.
+    pub(crate) fn authorization(&self) -> MetadataValue<Ascii> {
+        self.tokens.load().authorization.clone()
+    }
+
+    /// The token that prolongs the session.
+    pub(crate) fn refresh_token(&self) -> String {
+        self.tokens.load().refresh.clone()
+    }
+
+    /// Whether the access token nears its end.
+    pub(crate) fn is_due(&self, now: Timestamp) -> bool {
+        self.tokens.load().expires.saturating_sub(now.as_second()) < RENEW_BEFORE.as_secs().cast_signed()
+    }
+
+    /// Gets the next pair of tokens.
+    pub(crate) async fn refresh(self: &Arc<Self>, channel: Channel) -> Result<(), Failure> {
+        let request = RefreshRequest { refresh_token: self.refresh_token() };
+        let reply = AuthServiceClient::new(channel).refresh(request).await;
+        let pair = reply.map_err(|status| grpc::failure(&status))?.into_inner().tokens.unwrap_or_default();
+        self.tokens.store(Arc::new(Tokens::of(pair)?));
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+pub(crate) fn somebody(user_id: &str, company_id: &str) -> Arc<Identity> {
+    let account = Account { email: "a@example.com".into(), password: "password".into() };
+    let tokens = Tokens::of(TokenPair::default()).unwrap();
+    Arc::new(Identity::new(account, user_id.into(), company_id.into(), tokens))
+}

@@ -1,0 +1,38 @@
+#![doc = include_str!("../README.md")]
+
+mod arrivals;
+mod call;
+mod check;
+mod engine;
+mod error;
+mod histogram;
+mod identity;
+pub mod knee;
+mod live;
+mod objective;
+mod overlay;
+mod plan;
+mod popularity;
+mod recorder;
+pub mod report;
+mod run;
+mod scenario;
+mod stack;
+pub mod testing;
+mod traffic;
+mod usage;
+mod user;
+mod wire;
+mod world;
+
+pub use crate::arrivals::Arrivals;
+pub use crate::error::{Error, Result};
+pub use crate::live::{Live, Snapshot};
+pub use crate::objective::{Objective, Objectives};
+pub use crate::plan::{Model, Plan};
+pub use crate::recorder::FailedCall;
+pub use crate::report::Report;
+pub use crate::run::{Generator, run};
+pub use crate::scenario::Scenario;
+pub use crate::stack::Stack;
+pub use crate::traffic::{Running, Traffic};

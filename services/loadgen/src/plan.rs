@@ -1,0 +1,135 @@
+//! What a run is to be.
+
+use std::{path::PathBuf, time::Duration};
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    arrivals::Arrivals,
+    error::{Error, Result},
+    objective::Objectives,
+    scenario::Scenario,
+    stack::Stack,
+};
+
+/// How calls are started.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Model {
+    /// By schedule, whatever the server does: as customers come.
+    #[default]
+    Open,
+    /// Each user calls again when the last answer has come and it has thought. A slow server then gets fewer calls, so that its
+    /// slowness is hidden.
+    Closed,
+}
+
+/// What a run is to be; [`Plan::to`] has the defaults.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    /// Where the platform is reached, `http://host:port`: the same for gRPC and REST.
+    pub url: String,
+    /// Virtual users.
+    pub users: u32,
+    /// Calls per second of all users. `None`: what the users' think time comes to.
+    pub rate: Option<f64>,
+    /// How long the full rate is kept; the figures are of this time.
+    pub duration: Duration,
+    /// How long the rate rises before that.
+    pub ramp: Duration,
+    /// How arrivals are spread.
+    pub arrivals: Arrivals,
+    /// How calls are started.
+    pub model: Model,
+    /// What users do.
+    pub scenario: Scenario,
+    /// Users of the platform behind the virtual ones. Each costs two password hashes, once.
+    pub identities: u32,
+    /// Where they are kept between runs.
+    pub identity_file: PathBuf,
+    /// HTTP/2 connections, shared by all users; as many REST clients.
+    pub connections: usize,
+    /// Loopback addresses that connections come from, if the target is on this machine.
+    pub sources: usize,
+    /// Whether each user names an address of its own in `x-forwarded-for`. Only a trusted hop's word is taken.
+    pub forward: bool,
+    /// How long an answer is waited for.
+    pub timeout: Duration,
+    /// Calls in flight at once; what is due beyond that is dropped, and counted.
+    pub most_in_flight: usize,
+    /// Same seed, same calls at the same times.
+    pub seed: u64,
+    /// How many failed calls are kept with their messages.
+    pub failures_kept: usize,
+    /// What the run is judged by.
+    pub objectives: Objectives,
+    /// The stack whose processes are watched.
+    pub stack: Option<Stack>,
+    /// Whether the stack's seller fills up the stock first, so that orders are not declined.
+    pub restock: bool,
+}
+
+impl Plan {
+    /// 100 users of the built-in scenario for 30 s.
+    pub fn to(url: impl Into<String>) -> Self {
+        let url = url.into();
+        let name: String = url.chars().map(|char| if char.is_ascii_alphanumeric() { char } else { '-' }).collect();
+        Self {
+            identity_file: std::env::temp_dir().join(format!("sipup-load-{name}.json")),
+            url,
+            users: 100,
+            rate: None,
+            duration: Duration::from_secs(30),
+            ramp: Duration::from_secs(5),
+            arrivals: Arrivals::default(),
+            model: Model::default(),
+            scenario: Scenario::built_in(),
+            identities: 100,
+            connections: 32,
+            sources: 256,
+            forward: false,
+            timeout: Duration::from_secs(10),
+            most_in_flight: 10_000,
+            seed: 1,
+            failures_kept: 1_000,
+            objectives: Objectives::default(),
+            stack: None,
+            restock: false,
+        }
+    }
+
+    /// Calls per second once the ramp is over.
+    pub fn full_rate(&self) -> f64 {
+        self.rate.unwrap_or_else(|| f64::from(self.users) / self.scenario.think_time.as_secs_f64())
+    }
+
+    /// The mean time between two calls of one user that the rate comes to.
+    pub fn think_time(&self) -> Duration {
+        Duration::try_from_secs_f64(f64::from(self.users) / self.full_rate()).unwrap_or(Duration::MAX)
+    }
+
+    /// Refuses what can't be run.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Invalid`] naming the setting.
+    pub fn validate(&self) -> Result<()> {
+        let positive = |field: &str, holds: bool| {
+            if holds { Ok(()) } else { Err(Error::invalid(field, "must be above 0")) }
+        };
+        positive("users", self.users > 0)?;
+        positive("rate", self.full_rate() > 0.0 && self.full_rate().is_finite())?;
+        positive("duration", !self.duration.is_zero())?;
+        positive("identities", self.identities > 0)?;
+        positive("connections", self.connections > 0)?;
+        positive("timeout", !self.timeout.is_zero())?;
+        positive("most in flight", self.most_in_flight > 0)?;
+        if self.full_rate() > 1e6 {
+            return Err(Error::invalid("rate", "must be at most 1,000,000 calls per second"));
+        }
+        if self.restock && self.stack.is_none() {
+            return Err(Error::invalid("restock", "needs the stack, whose seller it logs in as"));
+        }
+        Ok(())
+    }
+}

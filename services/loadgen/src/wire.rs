@@ -1,0 +1,142 @@
+//! Connections, spread over source addresses, and how calls travel on them. Nothing is ever sent twice.
+
+pub(crate) mod grpc;
+mod json;
+mod rest;
+
+use std::{
+    net::{IpAddr, Ipv4Addr},
+    time::Duration,
+};
+
+use http::Uri;
+use tonic::transport::{Channel, Endpoint};
+
+use crate::{
+    call::{Call, Failure, Reply, Transport},
+    error::{Error, Result},
+    user::User,
+    world::World,
+};
+
+/// The longest wait for a connection.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// The connections of a run.
+#[derive(Debug)]
+pub(crate) struct Wire {
+    grpc: Vec<Channel>,
+    rest: Vec<rest::Client>,
+    timeout: Duration,
+    forward: bool,
+}
+
+/// How connections are made.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct WireOptions {
+    /// HTTP/2 connections, and REST clients each with connections of its own.
+    pub(crate) connections: usize,
+    /// How many loopback addresses they come from.
+    pub(crate) sources: usize,
+    /// How long a call is waited for.
+    pub(crate) timeout: Duration,
+    /// Whether each user names an address of its own in `x-forwarded-for`.
+    pub(crate) forward: bool,
+}
+
+impl Wire {
+    pub(crate) async fn connect(url: &str, options: WireOptions) -> Result<Self> {
+        let uri: Uri = url.parse().map_err(|error| Error::invalid("url", format!("{error}")))?;
+        let is_loopback = uri.host().is_some_and(is_loopback);
+        let (mut grpc, mut rest) = (Vec::new(), Vec::new());
+        for number in 0..options.connections {
+            let source = (is_loopback && options.sources > 1).then(|| source(number % options.sources));
+            let endpoint = Endpoint::from(uri.clone()).connect_timeout(CONNECT_TIMEOUT).local_address(source);
+            let endpoint = endpoint.buffer_size(1 << 14).http2_adaptive_window(true);
+            grpc.push(endpoint.connect().await.map_err(|error| Error::Refused {
+                what: "connect",
+                code: url.to_owned(),
+                message: chain(&error),
+            })?);
+            rest.push(rest::Client::new(&uri, source, CONNECT_TIMEOUT)?);
+        }
+        Ok(Self { grpc, rest, timeout: options.timeout, forward: options.forward })
+    }
+
+    /// The gRPC connections.
+    pub(crate) fn channels(&self) -> &[Channel] {
+        &self.grpc
+    }
+
+    /// Sends one call, once, and waits for its answer.
+    pub(crate) async fn send(&self, user: &User, world: &World, call: &Call) -> Result<Reply, Failure> {
+        let envelope = Envelope {
+            authorization: user.identity.authorization(),
+            position: user.lsn.as_deref(),
+            forwarded_for: self.forward.then(|| address_of(user.number).to_string()),
+            timeout: self.timeout,
+        };
+        let connection = user.number as usize % self.grpc.len();
+        let sent = async {
+            match user.transport {
+                Transport::Grpc => grpc::send(self.grpc[connection].clone(), envelope, world, call).await,
+                Transport::Rest => self.rest[connection].send(envelope, world, call).await,
+            }
+        };
+        tokio::time::timeout(self.timeout, sent).await.unwrap_or_else(|_| {
+            Err(Failure::new("TIMEOUT", format!("no answer within {}", humantime::format_duration(self.timeout))))
+        })
+    }
+}
+
+/// What every call carries beside its message.
+pub(crate) struct Envelope<'a> {
+    pub(crate) authorization: tonic::metadata::MetadataValue<tonic::metadata::Ascii>,
+    pub(crate) position: Option<&'a str>,
+    pub(crate) forwarded_for: Option<String>,
+    pub(crate) timeout: Duration,
+}
+
+fn is_loopback(host: &str) -> bool {
+    host == "localhost" || host.parse::<Ipv4Addr>().is_ok_and(|address| address.is_loopback())
+}
+
+/// The loopback address with this number: 127.77.0.1 and up. All of 127.0.0.0/8 is there without being configured.
+fn source(number: usize) -> IpAddr {
+    let number = u32::try_from(number % 65_000).unwrap_or(0) + 1;
+    IpAddr::V4(Ipv4Addr::from_bits(Ipv4Addr::new(127, 77, 0, 0).to_bits() + number))
+}
+
+/// The address that a user claims behind a trusted hop: 10.0.0.1 and up.
+fn address_of(user: u32) -> Ipv4Addr {
+    Ipv4Addr::from_bits(Ipv4Addr::new(10, 0, 0, 1).to_bits() + user % (1 << 23))
+}
+
+/// An error and its causes on one line.
+fn chain(error: &(dyn std::error::Error + 'static)) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text = format!("{text}: {error}");
+        cause = error.source();
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sources_are_distinct_loopback_addresses() {
+        let sources: std::collections::BTreeSet<IpAddr> = (0..300).map(source).collect();
+        assert_eq!(sources.len(), 300);
+        assert!(sources.iter().all(IpAddr::is_loopback));
+    }
+
+    #[test]
+    fn only_loopback_targets_get_them() {
+        assert!(is_loopback("127.0.0.1") && is_loopback("localhost"));
+        assert!(!is_loopback("10.0.0.1") && !is_loopback("sipup.example"));
+    }
+}

@@ -1,0 +1,188 @@
+//! Calls over gRPC.
+
+use prost_types::Timestamp;
+use proto::{
+    auth::v1::{GetMeRequest, auth_service_client::AuthServiceClient},
+    catalog::v1::{self as catalog, catalog_service_client::CatalogServiceClient},
+    orders::v1::{self as orders, order_service_client::OrderServiceClient},
+};
+use tonic::{Request, Status, metadata::MetadataMap, transport::Channel};
+use tonic_types::StatusExt as _;
+
+use super::Envelope;
+use crate::{
+    call::{Answer, Call, Failure, Line, Order, Product, Reply, code_name},
+    check::HISTORY,
+    world::World,
+};
+
+/// Products in a page.
+pub(super) const PAGE: i32 = 20;
+
+/// Sends `call` on `channel`.
+pub(super) async fn send(
+    channel: Channel,
+    envelope: Envelope<'_>,
+    world: &World,
+    call: &Call,
+) -> Result<Reply, Failure> {
+    let sent = match call {
+        Call::List { .. } | Call::Search { .. } | Call::View { .. } | Call::Prices { .. } => {
+            read_catalogue(CatalogServiceClient::new(channel), envelope, world, call).await
+        }
+        Call::Order(_) | Call::ReadOrder { .. } | Call::History => {
+            use_orders(OrderServiceClient::new(channel), envelope, world, call).await
+        }
+        Call::Me => me(AuthServiceClient::new(channel), envelope).await,
+    };
+    let (answer, metadata) = sent.map_err(|status| failure(&status))?;
+    let position = metadata.get("sipup-lsn").and_then(|value| value.to_str().ok()).map(str::to_owned);
+    Ok(Reply { answer, position })
+}
+
+type Sent = Result<(Answer, MetadataMap), Status>;
+
+async fn read_catalogue(
+    mut client: CatalogServiceClient<Channel>,
+    envelope: Envelope<'_>,
+    world: &World,
+    call: &Call,
+) -> Sent {
+    match call {
+        Call::View { product: number } => {
+            let message = catalog::GetProductRequest { id: world.product(*number).id.clone() };
+            let (metadata, reply, _) = client.get_product(envelope.around(message)?).await?.into_parts();
+            Ok((Answer::Product(product(reply.product.unwrap_or_default())), metadata))
+        }
+        Call::Prices { products } => {
+            let skus = products.iter().map(|number| world.product(*number).sku.clone()).collect();
+            let message = catalog::BatchGetProductsRequest { skus, ..Default::default() };
+            let (metadata, reply, _) = client.batch_get_products(envelope.around(message)?).await?.into_parts();
+            let found = reply.products.into_iter().map(product).collect();
+            Ok((Answer::Products { found, missing: reply.not_found.len() }, metadata))
+        }
+        _ => {
+            let (filter, order_by) = listing(world, call);
+            let message =
+                catalog::ListProductsRequest { page_size: PAGE, filter, order_by, ..Default::default() };
+            let (metadata, reply, _) = client.list_products(envelope.around(message)?).await?.into_parts();
+            let found = reply.products.into_iter().map(product).collect();
+            Ok((Answer::Products { found, missing: 0 }, metadata))
+        }
+    }
+}
+
+/// The filter and the order of a list.
+pub(super) fn listing(world: &World, call: &Call) -> (String, String) {
+    match call {
+        Call::Search { max_price } => (format!("price <= {max_price}"), "price desc".to_owned()),
+        Call::List { category } => match world.categories.get(*category as usize) {
+            Some(category) if !category.is_empty() => (format!("category_id = \"{category}\""), "sku".to_owned()),
+            _ => (String::new(), "sku".to_owned()),
+        },
+        _ => (String::new(), String::new()),
+    }
+}
+
+async fn use_orders(
+    mut client: OrderServiceClient<Channel>,
+    envelope: Envelope<'_>,
+    world: &World,
+    call: &Call,
+) -> Sent {
+    match call {
+        Call::Order(wish) => {
+            let item = |(product, quantity): &(u32, i32)| orders::OrderItem {
+                sku: world.product(*product).sku.clone(),
+                quantity: *quantity,
+            };
+            let message = orders::CreateOrderRequest {
+                items: wish.items.iter().map(item).collect(),
+                request_id: wish.key.to_string(),
+                ..Default::default()
+            };
+            let (metadata, reply, _) = client.create_order(envelope.around(message)?).await?.into_parts();
+            Ok((Answer::Order(order(reply.order.unwrap_or_default())), metadata))
+        }
+        Call::ReadOrder { id } => {
+            let message = orders::GetOrderRequest { id: id.clone() };
+            let (metadata, reply, _) = client.get_order(envelope.around(message)?).await?.into_parts();
+            Ok((Answer::Order(order(reply.order.unwrap_or_default())), metadata))
+        }
+        _ => {
+            let page_size = i32::try_from(HISTORY).unwrap_or(0);
+            let message = orders::ListOrdersRequest { page_size, ..Default::default() };
+            let (metadata, reply, _) = client.list_orders(envelope.around(message)?).await?.into_parts();
+            Ok((Answer::Orders(reply.orders.into_iter().map(order).collect()), metadata))
+        }
+    }
+}
+
+async fn me(mut client: AuthServiceClient<Channel>, envelope: Envelope<'_>) -> Sent {
+    let (metadata, reply, _) = client.get_me(envelope.around(GetMeRequest {})?).await?.into_parts();
+    let user = reply.user.unwrap_or_default();
+    Ok((Answer::Me { user: user.id, company: user.company_id }, metadata))
+}
+
+impl Envelope<'_> {
+    fn around<T>(self, message: T) -> Result<Request<T>, Status> {
+        let unfit = |_| Status::internal("a value that fits into no header");
+        let mut request = Request::new(message);
+        request.set_timeout(self.timeout);
+        let metadata = request.metadata_mut();
+        metadata.insert("authorization", self.authorization);
+        if let Some(position) = self.position {
+            metadata.insert("sipup-lsn", position.parse().map_err(unfit)?);
+        }
+        if let Some(address) = self.forwarded_for {
+            metadata.insert("x-forwarded-for", address.parse().map_err(unfit)?);
+        }
+        Ok(request)
+    }
+}
+
+/// What is kept of a product.
+pub(crate) fn product(product: catalog::Product) -> Product {
+    let price = product.price.unwrap_or_default();
+    Product {
+        id: product.id,
+        sku: product.sku,
+        category: product.category_id,
+        currency: price.currency_code,
+        price: price.minor_units,
+        version: micros(product.update_time),
+    }
+}
+
+fn order(order: orders::Order) -> Order {
+    let minor = |money: Option<proto::r#type::v1::Money>| money.unwrap_or_default().minor_units;
+    let line = |line: orders::OrderLine| Line {
+        sku: line.sku,
+        quantity: line.quantity,
+        unit_price: minor(line.unit_price),
+        total: minor(line.total),
+    };
+    Order {
+        id: order.id,
+        company: order.company_id,
+        buyer: order.buyer_id,
+        total: minor(order.total),
+        created: micros(order.create_time),
+        lines: order.lines.into_iter().map(line).collect(),
+    }
+}
+
+fn micros(time: Option<Timestamp>) -> i64 {
+    time.map_or(0, |time| time.seconds * 1_000_000 + i64::from(time.nanos) / 1_000)
+}
+
+/// A status as a failure. Where no status came back, tonic makes one with the connection's error inside.
+pub(crate) fn failure(status: &Status) -> Failure {
+    let lost = std::error::Error::source(status).is_some_and(|source| source.is::<tonic::transport::Error>());
+    let code = if lost { "CONNECTION" } else { code_name(i64::from(i32::from(status.code()))) };
+    let mut failure = Failure::new(code, status.message());
+    if let Some(info) = status.get_details_error_info() {
+        failure.reason = info.reason;
+    }
+    failure
+}

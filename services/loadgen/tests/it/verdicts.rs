@@ -1,0 +1,114 @@
+//! What a run says about the platform and about itself.
+
+use std::time::Duration;
+
+use loadgen::{
+    Live, Model, Traffic,
+    testing::{Behaviour, Lie},
+};
+use tokio_util::sync::CancellationToken;
+
+use crate::{identity_file, only, plan, run, stub};
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_lie_is_caught_and_fails_the_run() {
+    for (lie, code) in [
+        (Lie::OtherProduct, "PRODUCT"),
+        (Lie::OlderProduct, "STALE"),
+        (Lie::OtherTotal, "TOTAL"),
+        (Lie::ForeignOrder, "FOREIGN"),
+        (Lie::SecondOrder, "DUPLICATE"),
+        (Lie::LostOrder, "LOST"),
+    ] {
+        let (stub, folder) = stub(Behaviour { lie: Some(lie), ..Behaviour::default() }).await;
+        let mut plan = plan(&stub.url(), &folder, 100.0, 1);
+        plan.scenario = only("\"view\", \"order\", \"repeat order\", \"read order\"");
+        plan.users = 10;
+        plan.objectives = "success>0%".parse().unwrap();
+        let report = run(&plan).await;
+        assert!(report.counts.wrong > 0 && !report.passed(), "{lie:?}: {:?}", report.counts);
+        let codes: Vec<&str> = report.failures.iter().map(|call| call.code.as_str()).collect();
+        assert!(codes.contains(&code), "{lie:?}: {codes:?}");
+        assert!(report.failures.iter().all(|call| call.outcome == "wrong"), "{lie:?}");
+        stub.stop().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_generator_that_can_not_keep_its_schedule_is_invalid_everywhere() {
+    let (stub, folder) = stub(Behaviour::default()).await;
+    // Far more than any machine starts in a second, and few enough in flight to end soon.
+    let mut plan = plan(&stub.url(), &folder, 1_000_000.0, 1);
+    plan.scenario = only("\"view\"");
+    plan.users = 2_000;
+    let report = run(&plan).await;
+    assert!(!report.is_valid(), "{:?}", report.generator);
+    assert_eq!(report.word(), "INVALID");
+    assert!(loadgen::report::summary(&report).contains("INVALID"));
+    let page = loadgen::report::page(std::slice::from_ref(&report), &[]);
+    let (shown, data) = page.split_once("<script").unwrap();
+    assert!(shown.contains("INVALID") && data.contains("\"invalid\":[\"the generator"));
+    stub.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_can_not_be_sent_is_dropped_counted_and_no_success() {
+    let delays = vec![Duration::from_secs(1)];
+    let (stub, folder) = stub(Behaviour { delays, ..Behaviour::default() }).await;
+    let mut plan = plan(&stub.url(), &folder, 100.0, 2);
+    plan.scenario = only("\"view\"");
+    plan.most_in_flight = 20;
+    plan.objectives = "success>90%".parse().unwrap();
+    let report = run(&plan).await;
+    assert!(report.counts.dropped > 100, "{:?}", report.counts);
+    assert_eq!(report.counts.offered, report.counts.dropped + report.counts.ended());
+    assert!(!report.passed() && report.generator.most_in_flight == 20);
+    assert!(report.cautions.iter().any(|caution| caution.contains("due but not sent")));
+    stub.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_closed_model_says_what_it_hides() {
+    let delays = vec![Duration::from_millis(200)];
+    let (stub, folder) = stub(Behaviour { delays, ..Behaviour::default() }).await;
+    let mut plan = plan(&stub.url(), &folder, 200.0, 2);
+    plan.scenario = only("\"view\"");
+    plan.model = Model::Closed;
+    plan.users = 10;
+    let report = run(&plan).await;
+    // Ten users who wait 200 ms and think 50 ms make 40 calls a second of the 200 asked for.
+    assert!(report.counts.right > 20 && report.counts.right < 120, "{:?}", report.counts);
+    assert!(report.cautions.iter().any(|caution| caution.starts_with("Closed model")));
+    stub.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_run_that_is_ended_early_has_a_report_of_what_was() {
+    let (stub, folder) = stub(Behaviour::default()).await;
+    let (plan, stop) = (plan(&stub.url(), &folder, 100.0, 600), CancellationToken::new());
+    let end = async {
+        while stub.seen().calls.values().sum::<u64>() < 150 {
+            tokio::task::yield_now().await;
+        }
+        stop.cancel();
+    };
+    let (report, ()) = tokio::join!(loadgen::run(&plan, &Live::Silent, stop.clone()), end);
+    let report = report.unwrap();
+    assert!(report.ended_early && report.counts.right > 50, "{:?}", report.counts);
+    assert!(report.rate > 10.0, "{}", report.rate);
+    stub.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn traffic_runs_beside_a_test_and_lists_each_call_that_failed() {
+    let (stub, folder) = stub(Behaviour { limit_every: 7, ..Behaviour::default() }).await;
+    let traffic = Traffic::to(stub.url()).identity_file(identity_file(&folder));
+    let traffic = traffic.with(|plan| plan.scenario = only("\"view\"")).start().await.unwrap();
+    while stub.seen().limited < 10 {
+        tokio::task::yield_now().await;
+    }
+    let report = traffic.stop().await.unwrap();
+    assert_eq!(report.failures.len() as u64, stub.seen().limited);
+    assert!(report.failures.iter().all(|call| call.outcome == "limited" && call.code == "RESOURCE_EXHAUSTED"));
+    stub.stop().await;
+}
