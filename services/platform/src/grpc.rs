@@ -100,7 +100,6 @@ impl Rpc {
 pub(crate) fn server(args: &ServerArgs) -> tonic::transport::Server {
     #[expect(clippy::disallowed_methods, reason = "this is where the common settings are made")]
     tonic::transport::Server::builder()
-        .tcp_nodelay(true)
         .http2_keepalive_interval(Some(Duration::from_secs(30)))
         .http2_keepalive_timeout(Some(Duration::from_secs(10)))
         .http2_adaptive_window(Some(false))

@@ -9,8 +9,8 @@ use tokio::{
     signal::unix::{SignalKind, signal},
     sync::mpsc,
 };
-use tokio_stream::wrappers::TcpListenerStream;
 use tokio_util::sync::CancellationToken;
+use tonic::transport::server::TcpIncoming;
 
 use crate::{
     Clock, Tasks,
@@ -178,9 +178,12 @@ impl Context {
             closing.cancel();
         }));
 
+        // The server's own socket options count for listeners of its own only; with Nagle's algorithm an answer of more than one
+        // segment waits 40 ms for a delayed acknowledgement.
+        let incoming = TcpIncoming::from(grpc).with_nodelay(Some(true));
         let server = grpc::server(args)
             .add_routes(routes)
-            .serve_with_incoming_shutdown(TcpListenerStream::new(grpc), closed.clone().cancelled_owned());
+            .serve_with_incoming_shutdown(incoming, closed.clone().cancelled_owned());
         tokio::select! {
             outcome = server => outcome.context("serve gRPC")?,
             () = async { closed.cancelled().await; tokio::time::sleep(args.drain_timeout).await } => {
