@@ -66,3 +66,44 @@ pub async fn serve(args: Args, mut ctx: Context) -> anyhow::Result<()> {
     ctx.serve(&args.server, Rpc::new(verifier, proto::DESCRIPTORS).add(PERMISSIONS, server)).await?;
     Ok(workers.stopped().await?)
 }
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    #[derive(Debug, Parser)]
+    struct Program {
+        #[command(flatten)]
+        args: super::Args,
+    }
+
+    const NEEDED: [&str; 6] = [
+        "jobs",
+        "--database-url=postgres://svc_jobs@127.0.0.1/sipup",
+        "--page-token-key=0123456789abcdef0123456789abcdef",
+        "--jwks-url=http://127.0.0.1/jwks.json",
+        "--token-issuer=https://sipup.test",
+        "--smtp-url=smtp://me:hunter2@mail.example:587?tls=required",
+    ];
+
+    #[test]
+    fn the_flags_are_read_and_print_without_secrets() {
+        let args = Program::try_parse_from(NEEDED).unwrap().args;
+        assert_eq!(args.mail.mail_from.to_string(), "sipup <no-reply@sipup.local>");
+        let printed = format!("{args:?}");
+        assert!(printed.contains("mail.example") && !printed.contains("hunter2"), "{printed}");
+    }
+
+    #[test]
+    fn a_flag_that_can_not_be_right_is_refused_by_name() {
+        for flag in
+            ["--smtp-url=http://mail.example", "--mail-from=nobody", "--job-slots=0", "--smtp-timeout=soon"]
+        {
+            let given = NEEDED
+                .iter()
+                .filter(|needed| !flag.starts_with("--smtp-url") || !needed.starts_with("--smtp-url"));
+            let error = Program::try_parse_from(given.copied().chain([flag])).unwrap_err().to_string();
+            assert!(error.contains(flag.split('=').next().unwrap()), "{error}");
+        }
+    }
+}

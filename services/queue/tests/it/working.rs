@@ -29,7 +29,7 @@ async fn four_workers_run_each_job_exactly_once() {
     for worker in workers {
         worker.stop().await;
     }
-    let runs = runs.lock().unwrap();
+    let runs = runs.lock().unwrap().clone();
     assert!(ids.iter().all(|id| runs.get(id) == Some(&1)), "{runs:?}");
     assert_eq!(fixture.count("SELECT count(*) FROM jobs.history WHERE attempt <> 1").await, 0);
 }
