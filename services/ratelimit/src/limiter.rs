@@ -149,10 +149,13 @@ impl Limiter {
         }
         let ticket = if allowed { self.ticket(&asks, &answers) } else { Ticket::default() };
         let limit = |place: &Place| {
-            let answer = &answers[place.ask];
-            let standing = answer.standings[place.item];
-            let rule = Arc::clone(&asks[place.ask].items[place.item].rule);
-            Limit { rule, standing, penalty: answer.penalty, local: answer.local }
+            let (ask, answer) = (&asks[place.ask], &answers[place.ask]);
+            let (item, mut standing) = (&ask.items[place.item], answer.standings[place.item]);
+            if !allowed && answer.admitted && standing.verdict == Verdict::Within {
+                // Taken back, because another principal's limit denies.
+                standing.remaining = standing.remaining.saturating_add(item.cost);
+            }
+            Limit { rule: Arc::clone(&item.rule), standing, penalty: answer.penalty, local: answer.local }
         };
         let limits = places.iter().map(|places| places.iter().map(limit).collect()).collect();
         Decision { allowed, limits, ticket }

@@ -5,7 +5,10 @@ mod redis;
 
 use std::{future::Future, sync::Arc, time::Duration};
 
-pub use self::{local::LocalStore, redis::RedisStore};
+pub use self::{
+    local::LocalStore,
+    redis::{CHECK, LEARN, RedisStore},
+};
 use crate::{
     facts::Principal,
     rule::{Algorithm, Rule},

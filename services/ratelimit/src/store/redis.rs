@@ -6,6 +6,11 @@ use platform::redis::{Argument, Redis, Script, Unavailable};
 
 use super::{Answer, Ask, Away, Held, Mode, Refund, Standing, Store, Verdict, counter_key, kind, span};
 
+/// Decides over all limits of one principal.
+pub const CHECK: &str = include_str!("../lua/check.lua");
+/// Remembers where an account's owner came from.
+pub const LEARN: &str = include_str!("../lua/learn.lua");
+
 /// How long a network is known after its last success.
 const NETWORK_KEPT: Duration = Duration::from_hours(24 * 30);
 /// Networks remembered per account.
@@ -28,11 +33,16 @@ pub struct RedisStore {
 impl RedisStore {
     /// Counters in `redis`.
     pub fn new(redis: Redis) -> Self {
+        Self::with_scripts(redis, CHECK, LEARN)
+    }
+
+    /// Counters by other scripts than [`CHECK`] and [`LEARN`]: for tests, whose time must pass faster than the server's.
+    pub fn with_scripts(redis: Redis, check: &'static str, learn: &'static str) -> Self {
         Self {
             redis,
-            check: Script::new("limit.check", include_str!("../lua/check.lua")),
+            check: Script::new("limit.check", check),
             refund: Script::new("limit.refund", include_str!("../lua/refund.lua")),
-            learn: Script::new("limit.learn", include_str!("../lua/learn.lua")),
+            learn: Script::new("limit.learn", learn),
             forget: Script::new("limit.forget", "return redis.call('DEL', KEYS[1])"),
             probe: Script::new("limit.probe", "return redis.call('EXISTS', KEYS[1])"),
         }

@@ -1,0 +1,95 @@
+//! Redis absent, killed and hung: limits go on in the pods, and come back by themselves.
+
+use proto::{
+    envoy::service::ratelimit::v3::rate_limit_response::Code,
+    ratelimit::v1::{CheckRequest, GetShadowReportRequest, Principal, PrincipalKind},
+};
+use ratelimit::rules::DEFAULTS;
+
+use crate::support::{Valkey, World, until};
+
+const RULES: &str = "rules:\n- {name: user, per: [user], limit: 10, window: 1h}\n";
+
+async fn ask(world: &World, user: &str) -> Code {
+    world.ask(&[&[("user_id", user)]]).await.overall_code()
+}
+
+/// How many of `calls` are admitted.
+async fn admitted(world: &World, user: &str, calls: usize) -> usize {
+    let mut admitted = 0;
+    for _ in 0..calls {
+        admitted += usize::from(ask(world, user).await == Code::Ok);
+    }
+    admitted
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_redis_at_the_start_limits_hold_in_the_pod_until_it_is_there() {
+    let mut valkey = Valkey::absent().await;
+    let world = World::on(&valkey, RULES).await;
+    assert_eq!(admitted(&world, "anna", 15).await, 10);
+    valkey.start().await;
+    until("redis counts", async || world.left("anna").await == 9).await;
+    assert_eq!(ask(&world, "anna").await, Code::Ok);
+    assert!(valkey.call("KEYS limit:*").await.contains("limit:{user=anna}:user:w3600000"));
+    world.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn while_redis_hangs_the_pod_decides_and_afterwards_what_redis_counted_holds() {
+    let valkey = Valkey::started().await;
+    let world = World::on(&valkey, RULES).await;
+    world.until_redis_answers().await;
+    until("redis counts", async || world.left("anna").await == 9).await;
+    assert_eq!(admitted(&world, "anna", 4).await, 4);
+    assert_eq!(world.left("anna").await, 5);
+    valkey.hang();
+    until("the pod decides", async || world.left("anna").await == 9).await;
+    assert_eq!(admitted(&world, "anna", 15).await, 10);
+    valkey.go_on();
+    until("redis counts again", async || world.left("anna").await == 5).await;
+    assert_eq!(admitted(&world, "anna", 10).await, 6);
+    world.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn when_redis_is_killed_each_pod_grants_its_share() {
+    let mut valkey = Valkey::started().await;
+    let (one, other) = (World::on(&valkey, RULES).await, World::on(&valkey, RULES).await);
+    one.until_redis_answers().await;
+    other.until_redis_answers().await;
+    until("both pods live", async || valkey.call("ZCARD limit:{limiter}:pods").await.starts_with(":2")).await;
+    for world in [&one, &other] {
+        // Beats at once, and learns of the other.
+        world.limits.clone().get_shadow_report(GetShadowReportRequest {}).await.unwrap();
+    }
+    valkey.kill();
+    assert_eq!(admitted(&one, "anna", 10).await, 5);
+    assert_eq!(admitted(&other, "anna", 10).await, 5);
+    valkey.start().await;
+    until("redis counts", async || one.left("anna").await == 9 && other.left("anna").await == 9).await;
+    one.stop().await;
+    other.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_redis_logging_in_stays_at_the_strict_limit() {
+    let valkey = Valkey::absent().await;
+    let world = World::on(&valkey, DEFAULTS).await;
+    let principal = |kind: PrincipalKind, value: &str| Principal { kind: kind.into(), value: value.into() };
+    let request = CheckRequest {
+        action: "login".into(),
+        principals: vec![
+            principal(PrincipalKind::Account, "anna@x.de"),
+            principal(PrincipalKind::Ip, "192.0.2.1"),
+        ],
+        cost: 1,
+    };
+    let mut allowed = Vec::new();
+    for _ in 0..20 {
+        allowed.push(world.limits.clone().check(request.clone()).await.unwrap().into_inner().allowed);
+    }
+    assert_eq!(allowed.iter().filter(|allowed| **allowed).count(), 10);
+    assert!(allowed.is_sorted_by(|earlier, later| earlier >= later), "no gap that lets more through");
+    world.stop().await;
+}
