@@ -19,7 +19,7 @@ pub(crate) struct Identity {
     started: u64,
     /// Which boot of the machine that was.
     boot: String,
-    /// The program, one of the words of its command line.
+    /// The program, which its command line names.
     program: PathBuf,
 }
 
@@ -53,11 +53,12 @@ impl Identity {
         wait::until(bound, || async { !self.is_alive() }).await
     }
 
-    /// A launcher such as `unshare` keeps the program among its words until it becomes that program. There are no words for
-    /// an instant while it does.
+    /// The program's path is somewhere in the command line: behind a launcher such as `unshare`, or within one long word of a
+    /// process that describes itself there, as Valkey does. There are no words for an instant while a program is started.
     fn runs_program(&self) -> bool {
         let command_line = fs::read(format!("/proc/{}/cmdline", self.pid)).unwrap_or_default();
-        command_line.is_empty() || words(&command_line).any(|word| Path::new(&word) == self.program)
+        let program = self.program.as_os_str().as_encoded_bytes();
+        command_line.is_empty() || command_line.windows(program.len().max(1)).any(|part| part == program)
     }
 }
 

@@ -87,9 +87,8 @@ fn own(stack: &Stack, service: Service, replica: u16) -> Result<Environment> {
         Service::Catalog => {}
         Service::Orders => {
             let replicas = 0..stack.plan.options.replicas(Service::Catalog);
-            let catalogs: Vec<String> =
-                replicas.map(|n| loopback(layout.grpc(Service::Catalog, n))).collect();
-            env.set("SIPUP_CATALOG_URL", format!("http://{}", catalogs.join(",")));
+            let catalogs = replicas.map(|n| format!("http://{}", loopback(layout.grpc(Service::Catalog, n))));
+            env.set("SIPUP_CATALOG_URL", catalogs.collect::<Vec<_>>().join(","));
         }
         Service::Auth => {
             env.set("SIPUP_JWKS_LISTEN", loopback(layout.jwks(replica)))

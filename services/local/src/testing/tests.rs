@@ -30,10 +30,20 @@ impl Fixture {
     }
 
     /// Whether nothing listens any more and nothing is left of the folder.
-    async fn is_all_gone(&self, port: u16) -> bool {
+    async fn is_all_gone(&self, ports: Vec<u16>) -> bool {
         let folder = self.parent.path().join("runtime");
-        wait::until(SOON, || async { !folder.exists() && ports::is_free(port) }).await
+        wait::until(SOON, || async { !folder.exists() && all_free(&ports) }).await
     }
+}
+
+/// The ports of all servers.
+fn ports_of(services: &TestServices) -> Vec<u16> {
+    let nodes = services.greeting().redis.iter().map(SocketAddr::port);
+    nodes.chain([services.primary_port()]).collect()
+}
+
+fn all_free(ports: &[u16]) -> bool {
+    ports.iter().all(|port| ports::is_free(*port))
 }
 
 fn sleeper() -> Child {
@@ -47,12 +57,12 @@ async fn two_test_binaries_share_the_services_and_the_last_one_ends_them() {
     assert_eq!(one.primary_port(), two.primary_port());
     assert_ne!(one.new_database_name(), two.new_database_name());
     assert_eq!(one.redis_nodes().len(), 3);
-    let port = one.primary_port();
+    let ports = ports_of(&one);
 
     drop(one);
     crate::postgres::connect(&two.admin_url("postgres")).await.unwrap();
     drop(two);
-    assert!(fixture.is_all_gone(port).await);
+    assert!(fixture.is_all_gone(ports).await);
 }
 
 #[tokio::test]
@@ -68,26 +78,25 @@ async fn the_services_stay_from_one_test_binary_to_the_next_of_the_same_cargo() 
         wait::until(Duration::from_secs(1), || async { !fixture.runtime.folder().join("socket").exists() })
             .await;
     let second = fixture.connect(identity);
-    let (stayed, port) = (second.greeting().keeper == keeper, second.primary_port());
+    let (stayed, ports) = (second.greeting().keeper == keeper, ports_of(&second));
     drop(second);
     cargo.kill().unwrap();
     cargo.wait().unwrap();
     assert!(stayed && !left);
-    assert!(fixture.is_all_gone(port).await);
+    assert!(fixture.is_all_gone(ports).await);
 }
 
 #[tokio::test]
 async fn what_a_killed_keeper_left_behind_is_ended_by_the_next() {
     let fixture = Fixture::new();
     let killed = fixture.connect(None);
-    let port = killed.primary_port();
+    let left_behind = ports_of(&killed);
     kill(Pid::from_raw(i32::try_from(killed.greeting().keeper).unwrap()), Signal::SIGKILL).unwrap();
-    assert!(!ports::is_free(port), "Postgres outlives its keeper");
+    assert!(left_behind.iter().all(|port| !ports::is_free(*port)), "they outlive their keeper");
 
     let next = fixture.connect(None);
-    assert!(wait::until(SOON, || async { ports::is_free(port) }).await);
-    assert_ne!(next.primary_port(), port);
-    let port = next.primary_port();
+    assert!(all_free(&left_behind));
+    let ports = ports_of(&next);
     drop(next);
-    assert!(fixture.is_all_gone(port).await);
+    assert!(fixture.is_all_gone(ports).await);
 }
