@@ -79,8 +79,10 @@ impl Peers {
         loop {
             self.refresh().await;
             tokio::time::sleep(AT_MOST_EVERY).await;
+            // Without any pod, not even the first call after one has started should be refused.
+            let routine = if self.is_empty() { AT_MOST_EVERY } else { RESOLVE_EVERY };
             // Whichever is first: the routine, or a call that found a pod gone.
-            let _ = tokio::time::timeout(RESOLVE_EVERY, self.look.notified()).await;
+            let _ = tokio::time::timeout(routine, self.look.notified()).await;
         }
     }
 
