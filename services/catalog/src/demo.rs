@@ -30,8 +30,8 @@ pub struct DemoProduct {
     pub brand: &'static str,
     /// One of [`categories`].
     pub category_id: &'static str,
-    /// Price in cents; see [`CURRENCY`].
-    pub price: i64,
+    /// Price in cents of a [`CURRENCY`] unit.
+    pub price_minor: i64,
     /// Unit of sale.
     pub unit: &'static str,
     /// How many are on the shelf.
@@ -107,7 +107,7 @@ impl Family {
             description,
             brand: brand.label,
             category_id: self.category,
-            price: rounded(price / 1_000),
+            price_minor: rounded(price / 1_000),
             unit: self.unit,
         }
     }
@@ -169,8 +169,8 @@ mod tests {
             description(product.description).unwrap();
             brand(product.brand.to_owned()).unwrap();
             unit(product.unit.to_owned()).unwrap();
-            Price::new(product.price, CURRENCY).unwrap();
-            assert!(product.price > 0 && product.stock >= 0, "{}", product.sku);
+            Price::new(product.price_minor, CURRENCY).unwrap();
+            assert!(product.price_minor > 0 && product.stock >= 0, "{}", product.sku);
             assert!(ids.contains(product.category_id), "{}", product.category_id);
             assert!(!product.name.contains(['{', '}']), "{}", product.name);
         }
@@ -195,7 +195,7 @@ mod tests {
             (bolt.sku.as_str(), bolt.name.as_str()),
             ("HB933-M3-6-ST88-NRD", "Hex bolt M3×6 DIN 933 steel 8.8 zinc plated")
         );
-        assert_eq!((bolt.price, bolt.stock, bolt.brand), (4, 561, "Nordfix"));
+        assert_eq!((bolt.price_minor, bolt.stock, bolt.brand), (4, 561, "Nordfix"));
     }
 
     #[test]

@@ -79,8 +79,7 @@ pub enum Failure {
     Batch {
         /// Where the batch begins.
         line: u64,
-        /// Why.
-        #[source]
+        /// Why. Its message stands in this error's: the text of a status itself is for programs.
         status: Status,
     },
     /// The catalogue refused a category.
@@ -88,8 +87,7 @@ pub enum Failure {
     Category {
         /// Its id.
         id: CategoryId,
-        /// Why.
-        #[source]
+        /// Why. Its message stands in this error's: the text of a status itself is for programs.
         status: Status,
     },
 }

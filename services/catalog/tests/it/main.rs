@@ -5,6 +5,7 @@
 mod batches;
 mod categories;
 mod idempotency;
+mod import;
 mod lists;
 mod products;
 mod queries;
