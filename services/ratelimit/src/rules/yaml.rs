@@ -226,7 +226,7 @@ mod tests {
     fn the_defaults_are_valid() {
         let rules = parse(super::super::DEFAULTS).unwrap();
         let pair = rules.get("login-pair").unwrap();
-        assert_eq!((pair.limit, pair.algorithm), (10, Algorithm::Exact(Duration::from_secs(300))));
+        assert_eq!((pair.limit, pair.algorithm), (10, Algorithm::Exact(Duration::from_mins(5))));
         assert_eq!(pair.per, ["account", "ip"]);
     }
 

@@ -48,7 +48,7 @@ pub(crate) struct World {
 impl World {
     /// A service with `rules` on the Valkey of all tests.
     pub(crate) async fn start(rules: &str) -> Self {
-        let redis = redis_args(local::testing::services().await.redis_nodes());
+        let redis = redis_args(&local::testing::services().await.redis_nodes());
         Self::start_on(redis, rules).await
     }
 
@@ -216,12 +216,12 @@ pub(crate) async fn connect(nodes: Vec<String>) -> (Redis, Tasks, CancellationTo
     let stop = CancellationToken::new();
     let tasks = Tasks::new(stop.clone());
     let meter = opentelemetry::global::meter("test");
-    let redis = Redis::connect(&redis_args(nodes), &tasks, stop.clone(), &meter).unwrap().unwrap();
+    let redis = Redis::connect(&redis_args(&nodes), &tasks, stop.clone(), &meter).unwrap().unwrap();
     (redis, tasks, stop)
 }
 
 /// Patient, because a test shares its machine with others.
-fn redis_args(nodes: Vec<String>) -> RedisArgs {
+fn redis_args(nodes: &[String]) -> RedisArgs {
     let mut args = RedisArgs::new(nodes.iter().map(|node| node.parse().unwrap()).collect());
     args.redis_command_timeout = Duration::from_secs(2);
     args

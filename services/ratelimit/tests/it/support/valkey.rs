@@ -60,6 +60,8 @@ impl Valkey {
             ("--cluster-port", bus.as_str()),
             ("--bind", "127.0.0.1"),
             ("--cluster-enabled", "yes"),
+            // Alone, it would not know its own address.
+            ("--cluster-announce-ip", "127.0.0.1"),
             ("--save", ""),
             ("--appendonly", "no"),
         ];
