@@ -77,7 +77,8 @@ mod tests {
 
     #[test]
     fn constant_arrivals_are_evenly_spaced() {
-        let times: Vec<Duration> = Schedule::new(Arrivals::Constant, 4.0, Duration::ZERO, SECOND, 1).collect();
+        let times: Vec<Duration> =
+            Schedule::new(Arrivals::Constant, 4.0, Duration::ZERO, SECOND, 1).collect();
         assert_eq!(times, [250, 500, 750].map(Duration::from_millis));
     }
 
@@ -85,7 +86,12 @@ mod tests {
     fn a_ramp_offers_half_the_calls_of_the_full_rate() {
         let schedule = Schedule::new(Arrivals::Constant, 1_000.0, 10 * SECOND, 10 * SECOND, 1);
         let (ramp, full): (Vec<Duration>, Vec<Duration>) = schedule.partition(|time| *time < 10 * SECOND);
-        assert!(ramp.len().abs_diff(5_000) <= 1 && full.len().abs_diff(10_000) <= 1, "{} {}", ramp.len(), full.len());
+        assert!(
+            ramp.len().abs_diff(5_000) <= 1 && full.len().abs_diff(10_000) <= 1,
+            "{} {}",
+            ramp.len(),
+            full.len()
+        );
         let first_half = ramp.iter().filter(|time| **time < 5 * SECOND).count();
         assert!(first_half.abs_diff(1_250) <= 1, "{first_half}");
     }

@@ -29,7 +29,7 @@ impl fmt::Display for Transport {
 /// What is sent. Products are named by their number in the [`World`](crate::world::World).
 #[derive(Clone, Debug)]
 pub(crate) enum Call {
-    List { category: u32 },
+    List { category: usize },
     Search { max_price: i64 },
     View { product: u32 },
     Prices { products: Vec<u32> },

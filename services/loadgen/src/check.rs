@@ -89,7 +89,8 @@ fn read(user: &User, id: &str, order: &Order) -> Checked {
     own(user, order)?;
     require(order.id == id, "ORDER", || format!("order {} instead of {id}", order.id))?;
     sums(order)?;
-    let total = user.order.as_ref().filter(|placed| placed.id == id).map_or(order.total, |placed| placed.total);
+    let total =
+        user.order.as_ref().filter(|placed| placed.id == id).map_or(order.total, |placed| placed.total);
     require(order.total == total, "TOTAL", || format!("order {id} was placed at {total}, is {}", order.total))
 }
 

@@ -110,10 +110,17 @@ impl Starter {
         }
     }
 
-    fn open(&self, plan: &Plan, mut idle: Vec<User>, mut random: StdRng, send: &Sender<Back>, back: &Receiver<Back>) {
+    fn open(
+        &self,
+        plan: &Plan,
+        mut idle: Vec<User>,
+        mut random: StdRng,
+        send: &Sender<Back>,
+        back: &Receiver<Back>,
+    ) {
         // Drawn apart from the users' choices, so that one seed means the same arrivals whatever users do.
-        let seed = random.random();
-        for intended in Schedule::new(plan.arrivals, plan.full_rate(), plan.ramp, plan.duration, seed) {
+        let arrivals = random.random();
+        for intended in Schedule::new(plan.arrivals, plan.full_rate(), plan.ramp, plan.duration, arrivals) {
             if !self.sleep_until(intended) {
                 return;
             }
@@ -128,7 +135,14 @@ impl Starter {
         }
     }
 
-    fn closed(&self, plan: &Plan, users: Vec<User>, mut random: StdRng, send: &Sender<Back>, back: &Receiver<Back>) {
+    fn closed(
+        &self,
+        plan: &Plan,
+        users: Vec<User>,
+        mut random: StdRng,
+        send: &Sender<Back>,
+        back: &Receiver<Back>,
+    ) {
         let end = plan.ramp + plan.duration;
         let think = plan.think_time();
         // Users begin spread over the ramp, or over one think time: all at once would be a flood.
@@ -152,7 +166,9 @@ impl Starter {
             if now >= end || self.stop.is_cancelled() {
                 return;
             }
-            while let Some(Reverse((time, slot))) = due.peek().copied().filter(|Reverse((time, _))| *time <= now) {
+            while let Some(Reverse((time, slot))) =
+                due.peek().copied().filter(|Reverse((time, _))| *time <= now)
+            {
                 due.pop();
                 if let Some(user) = waiting[slot].take() {
                     self.start(user, plan, time, &mut random, send);
@@ -161,7 +177,14 @@ impl Starter {
         }
     }
 
-    fn start(&self, mut user: User, plan: &Plan, intended: Duration, random: &mut StdRng, send: &Sender<Back>) {
+    fn start(
+        &self,
+        mut user: User,
+        plan: &Plan,
+        intended: Duration,
+        random: &mut StdRng,
+        send: &Sender<Back>,
+    ) {
         let call = user.next(&plan.scenario, &self.engine.world, random);
         self.engine.recorder().sent(intended);
         let (engine, send) = (Arc::clone(&self.engine), send.clone());

@@ -31,7 +31,7 @@ pub(crate) fn milliseconds<C: Counter>(histogram: &Histogram<C>, quantile: f64) 
     if histogram.is_empty() { 0.0 } else { histogram.value_at_quantile(quantile) as f64 / 1_000.0 }
 }
 
-/// The histogram in HdrHistogram's V2 compressed form, in base64: what every HDR tool reads.
+/// The histogram in `HdrHistogram`'s V2 compressed form, in base64: what every HDR tool reads.
 pub(crate) fn encoded(histogram: &Histogram<u64>) -> String {
     let mut bytes = Vec::new();
     match V2DeflateSerializer::new().serialize(histogram, &mut bytes) {

@@ -1,4 +1,5 @@
 #![doc = include_str!("../README.md")]
+#![allow(clippy::cast_precision_loss, reason = "figures are for reading, and no run counts beyond 2^53")]
 
 mod arrivals;
 mod call;
@@ -26,13 +27,15 @@ mod wire;
 mod world;
 
 pub use crate::arrivals::Arrivals;
+pub use crate::call::Transport;
 pub use crate::error::{Error, Result};
 pub use crate::live::{Live, Snapshot};
 pub use crate::objective::{Objective, Objectives};
+pub use crate::overlay::{Chart, Overlay, ProcessUse};
 pub use crate::plan::{Model, Plan};
-pub use crate::recorder::FailedCall;
+pub use crate::recorder::{Counts, FailedCall};
 pub use crate::report::Report;
 pub use crate::run::{Generator, run};
-pub use crate::scenario::Scenario;
-pub use crate::stack::Stack;
+pub use crate::scenario::{Journey, Scenario, Step};
+pub use crate::stack::{DemoUser, Process, Stack};
 pub use crate::traffic::{Running, Traffic};

@@ -37,7 +37,7 @@ pub struct Snapshot {
     pub offered: f64,
     /// Right answers of the last whole slot, per second.
     pub achieved: f64,
-    /// Median latency of the last whole slot that had answers, in milliseconds.
+    /// Median latency of the calls that ended since the snapshot before, in milliseconds.
     pub p50: f64,
     /// Its 99th percentile.
     pub p99: f64,
@@ -50,12 +50,12 @@ pub struct Snapshot {
 }
 
 impl Snapshot {
-    pub(crate) fn of(recorder: &Recorder, elapsed: Duration, plan: &Plan) -> Self {
+    pub(crate) fn of(recorder: &mut Recorder, elapsed: Duration, plan: &Plan) -> Self {
+        let recent = recorder.take_recent();
         let whole = (elapsed.as_millis() / recorder.width.as_millis()) as usize;
         let slot = whole.checked_sub(1).and_then(|index| recorder.slots.get(index));
         let seconds = recorder.width.as_secs_f64();
         let rate = |count: fn(&Counts) -> u64| slot.map_or(0.0, |slot| count(&slot.counts) as f64 / seconds);
-        let quantile = |q| slot.map_or(0.0, |slot| histogram::milliseconds(&slot.latency, q));
         let mut codes = BTreeMap::new();
         for (code, count) in recorder.rows.values().flat_map(|row| &row.codes) {
             *codes.entry(code.clone()).or_default() += count;
@@ -65,8 +65,8 @@ impl Snapshot {
             left: (plan.ramp + plan.duration).saturating_sub(elapsed),
             offered: rate(|counts| counts.offered),
             achieved: rate(Counts::answered),
-            p50: quantile(0.5),
-            p99: quantile(0.99),
+            p50: histogram::milliseconds(&recent, 0.5),
+            p99: histogram::milliseconds(&recent, 0.99),
             in_flight: recorder.in_flight,
             counts: recorder.counts,
             codes,

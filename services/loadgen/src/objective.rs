@@ -72,11 +72,13 @@ impl Objective {
             Figure::Limited => figures.counts.limited as f64 / ended,
             Figure::Rate => figures.rate,
         };
+        // A share of 9,999 in 10,000 is exactly 99.99 %, whatever its binary fractions say.
+        let same = (value - self.bound).abs() <= 1e-9 * self.bound;
         let holds = match self.relation {
-            Relation::Below => value < self.bound,
-            Relation::AtMost => value <= self.bound,
-            Relation::Above => value > self.bound,
-            Relation::AtLeast => value >= self.bound,
+            Relation::Below => value < self.bound && !same,
+            Relation::AtMost => value < self.bound || same,
+            Relation::Above => value > self.bound && !same,
+            Relation::AtLeast => value > self.bound || same,
         };
         // Without an answer there is no latency that could be good.
         let holds = holds && (latency.count > 0 || !self.figure.is_latency());
@@ -145,7 +147,8 @@ impl FromStr for Objective {
         } else {
             (if rest.starts_with('<') { Relation::Below } else { Relation::Above }, &rest[1..])
         };
-        let (_, figure) = Figure::NAMES.into_iter().find(|(known, _)| *known == name.trim()).ok_or_else(wrong)?;
+        let (_, figure) =
+            Figure::NAMES.into_iter().find(|(known, _)| *known == name.trim()).ok_or_else(wrong)?;
         let bound = figure.parse_bound(bound.trim()).ok_or_else(wrong)?;
         Ok(Self { figure, relation, bound, text: text.trim().to_owned() })
     }
@@ -155,7 +158,11 @@ impl FromStr for Objectives {
     type Err = Error;
 
     fn from_str(text: &str) -> Result<Self> {
-        text.split(',').filter(|each| !each.trim().is_empty()).map(str::parse).collect::<Result<_>>().map(Self)
+        text.split(',')
+            .filter(|each| !each.trim().is_empty())
+            .map(str::parse)
+            .collect::<Result<_>>()
+            .map(Self)
     }
 }
 
@@ -166,7 +173,10 @@ mod tests {
     fn judge(text: &str) -> bool {
         let latency = Percentiles { count: 10, p99: 99.0, max: 150.0, ..Percentiles::default() };
         let counts = Counts { right: 9_999, failed: 1, ..Counts::default() };
-        text.parse::<Objective>().unwrap().judge(&Figures { latency: &latency, counts: &counts, rate: 50.0 }).1
+        text.parse::<Objective>()
+            .unwrap()
+            .judge(&Figures { latency: &latency, counts: &counts, rate: 50.0 })
+            .1
     }
 
     #[test]

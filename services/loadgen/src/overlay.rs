@@ -115,7 +115,11 @@ async fn measure(groups: &Groups, with_memory: bool) -> BTreeMap<String, Usage> 
     tokio::task::spawn_blocking(move || groups.measure(with_memory)).await.unwrap_or_default()
 }
 
-fn used(before: &BTreeMap<String, Usage>, after: &BTreeMap<String, Usage>, lasted: Duration) -> BTreeMap<String, ProcessUse> {
+fn used(
+    before: &BTreeMap<String, Usage>,
+    after: &BTreeMap<String, Usage>,
+    lasted: Duration,
+) -> BTreeMap<String, ProcessUse> {
     let one = |(group, usage): (&String, &Usage)| {
         let cpu = usage.cpu.saturating_sub(before.get(group).copied().unwrap_or_default().cpu).as_secs_f64();
         let cores = cpu / lasted.as_secs_f64().max(0.001);
@@ -140,7 +144,8 @@ async fn scrape(http: &Http, stack: &Stack) -> Vec<(String, String)> {
 }
 
 async fn get(http: &Http, url: &str) -> Option<String> {
-    let response = http.get(url.parse().ok()?).await.ok().filter(|response| response.status().is_success())?;
+    let response =
+        http.get(url.parse().ok()?).await.ok().filter(|response| response.status().is_success())?;
     let body = response.into_body().collect().await.ok()?.to_bytes();
     String::from_utf8(body.into()).ok()
 }

@@ -73,7 +73,8 @@ impl Plan {
     /// 100 users of the built-in scenario for 30 s.
     pub fn to(url: impl Into<String>) -> Self {
         let url = url.into();
-        let name: String = url.chars().map(|char| if char.is_ascii_alphanumeric() { char } else { '-' }).collect();
+        let name: String =
+            url.chars().map(|char| if char.is_ascii_alphanumeric() { char } else { '-' }).collect();
         Self {
             identity_file: std::env::temp_dir().join(format!("sipup-load-{name}.json")),
             url,

@@ -141,6 +141,8 @@ pub(crate) struct Recorder {
     pub(crate) service: Histogram<u64>,
     pub(crate) lag: Histogram<u64>,
     pub(crate) late: u64,
+    /// Latencies of calls that ended since somebody last took them.
+    recent: Histogram<u32>,
     pub(crate) in_flight: u64,
     pub(crate) most_in_flight: u64,
     pub(crate) failures: Vec<FailedCall>,
@@ -160,6 +162,7 @@ impl Recorder {
             service: histogram::fine(),
             lag: histogram::fine(),
             late: 0,
+            recent: histogram::coarse(),
             in_flight: 0,
             most_in_flight: 0,
             failures: Vec::new(),
@@ -198,6 +201,7 @@ impl Recorder {
         self.slot(sample.ended).counts.count(&sample.outcome);
         if sample.outcome.has_latency() {
             histogram::add(&mut self.slot(sample.intended).latency, latency);
+            histogram::add(&mut self.recent, latency);
         }
         if sample.intended >= self.ramp {
             self.counts.count(&sample.outcome);
@@ -210,6 +214,12 @@ impl Recorder {
             self.row(sample, latency);
         }
         self.keep(sample);
+    }
+
+    /// The latencies of calls that ended since this was asked last. By when they ended: of those that were due lately, only the
+    /// quick ones have.
+    pub(crate) fn take_recent(&mut self) -> Histogram<u32> {
+        std::mem::replace(&mut self.recent, histogram::coarse())
     }
 
     /// A call beside the schedule has ended.

@@ -66,7 +66,7 @@ pub struct Report {
     pub environment: BTreeMap<String, String>,
     /// Calls that did not end well; the first ones, if there were very many.
     pub failures: Vec<FailedCall>,
-    /// Histograms in HdrHistogram's V2 compressed form (base64), in microseconds: `latency`, `service`, `lag`.
+    /// Histograms in `HdrHistogram`'s V2 compressed form (base64), in microseconds: `latency`, `service`, `lag`.
     pub hdr: BTreeMap<String, String>,
 }
 
@@ -203,10 +203,12 @@ impl Report {
 ///
 /// The file can't be read, or holds no runs.
 pub fn read(path: &Path) -> Result<Vec<Report>> {
-    let text = std::fs::read_to_string(path).map_err(|source| Error::File { path: path.to_owned(), source })?;
+    let text =
+        std::fs::read_to_string(path).map_err(|source| Error::File { path: path.to_owned(), source })?;
     let json = match text.split_once(DATA_OPEN) {
         Some((_, rest)) => rest.split_once(DATA_CLOSE).map_or(rest, |(data, _)| data),
         None => &text,
     };
-    serde_json::from_str(json).map_err(|error| Error::Content { path: path.to_owned(), problem: error.to_string() })
+    serde_json::from_str(json)
+        .map_err(|error| Error::Content { path: path.to_owned(), problem: error.to_string() })
 }

@@ -12,6 +12,7 @@ use proto::orders::v1::{
 };
 use rand::{RngExt as _, SeedableRng as _, rngs::StdRng};
 use tokio_util::sync::CancellationToken;
+use tonic::transport::Channel;
 
 use crate::{
     call::{Outcome, Transport},
@@ -24,6 +25,7 @@ use crate::{
     recorder::{Key, Recorder, Sample},
     report::{Evidence, Report},
     scenario::Step,
+    stack::Stack,
     usage,
     user::User,
     wire::{Wire, WireOptions},
@@ -36,10 +38,6 @@ const TICK: Duration = Duration::from_secs(1);
 const RENEW_EVERY: Duration = Duration::from_secs(5);
 /// Tokens renewed at once.
 const RENEW_AT_ONCE: usize = 16;
-/// The seller of the demo data.
-const SELLER: &str = "seller@sipup.example";
-/// The same in demo data of services that are seeded by themselves.
-const OTHER_SELLER: &str = "seller@example.com";
 /// Units added to the stock of each product.
 const UNITS: i32 = 100_000;
 /// Adjustments in one call.
@@ -86,7 +84,7 @@ impl Generator {
         let channel = || wire.channels()[0].clone();
         let world = World::read(channel(), &identities.all[0], plan.scenario.sku_skew).await?;
         if let Some(stack) = plan.stack.as_ref().filter(|_| plan.restock) {
-            restock(channel(), &stack.demo_password, &world).await?;
+            restock(channel(), stack, &world).await?;
         }
         Ok(Self { wire: Arc::new(wire), world: Arc::new(world), identities, file, clock: Clock::system() })
     }
@@ -123,7 +121,10 @@ impl Generator {
         let ended_early = stop.is_cancelled();
         let recorder = engine.recorder();
         let identities = &self.identities;
-        Ok(Report::of(plan, &Evidence { started, lasted, cpu, overlay, identities, recorder: &recorder, ended_early }))
+        Ok(Report::of(
+            plan,
+            &Evidence { started, lasted, cpu, overlay, identities, recorder: &recorder, ended_early },
+        ))
     }
 
     fn users(&self, plan: &Plan) -> Vec<User> {
@@ -150,11 +151,19 @@ impl Generator {
         stream::iter((0..).zip(due).zip(self.wire.channels().iter().cycle()))
             .for_each_concurrent(RENEW_AT_ONCE, async |((user, identity), channel)| {
                 let intended = engine.map_or(Duration::ZERO, |engine| engine.began.elapsed());
-                let outcome = identity.refresh(channel.clone()).await.map_or_else(Outcome::of, |()| Outcome::Right);
+                let outcome =
+                    identity.refresh(channel.clone()).await.map_or_else(Outcome::of, |()| Outcome::Right);
                 let key = Key { journey: None, step: Step::Refresh, transport: Transport::Grpc };
                 if let Some(engine) = engine {
                     let ended = engine.began.elapsed();
-                    engine.recorder().beside(&Sample { key, user, intended, started: intended, ended, outcome });
+                    engine.recorder().beside(&Sample {
+                        key,
+                        user,
+                        intended,
+                        started: intended,
+                        ended,
+                        outcome,
+                    });
                 }
             })
             .await;
@@ -166,24 +175,24 @@ async fn tell(engine: &Engine, plan: &Plan, live: &Live) {
     let mut ticks = tokio::time::interval(TICK);
     loop {
         ticks.tick().await;
-        let snapshot = Snapshot::of(&engine.recorder(), engine.began.elapsed(), plan);
+        let snapshot = Snapshot::of(&mut engine.recorder(), engine.began.elapsed(), plan);
         live.tick(&snapshot);
     }
 }
 
 /// Fills up the stock as the demo's seller.
-async fn restock(channel: tonic::transport::Channel, password: &str, world: &World) -> Result<()> {
+async fn restock(channel: Channel, stack: &Stack, world: &World) -> Result<()> {
     let refused = |code: String, message: String| Error::Refused { what: "fill up the stock", code, message };
-    let account = |email: &str| Account { email: email.to_owned(), password: password.to_owned() };
-    let seller = match log_in(channel.clone(), account(SELLER)).await {
-        Ok(seller) => seller,
-        Err(_) => log_in(channel.clone(), account(OTHER_SELLER))
-            .await
-            .map_err(|failure| refused(failure.code.into_owned(), failure.message))?,
-    };
+    let seller = stack.users.iter().find(|user| user.role == "seller");
+    let seller = seller.ok_or_else(|| Error::invalid("restock", "the stack names no seller"))?;
+    let account = Account { email: seller.email.clone(), password: seller.password.clone() };
+    let seller = log_in(channel.clone(), account)
+        .await
+        .map_err(|failure| refused(failure.code.into_owned(), failure.message))?;
     let mut client = InventoryServiceClient::new(channel);
     for batch in world.products.chunks(BATCH) {
-        let adjustment = |product: &crate::call::Product| InventoryAdjustment { sku: product.sku.clone(), delta: UNITS };
+        let adjustment =
+            |product: &crate::call::Product| InventoryAdjustment { sku: product.sku.clone(), delta: UNITS };
         let mut request = tonic::Request::new(BatchAdjustInventoryRequest {
             adjustments: batch.iter().map(adjustment).collect(),
             request_id: uuid::Uuid::new_v4().to_string(),

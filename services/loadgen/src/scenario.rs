@@ -103,7 +103,8 @@ impl Scenario {
     pub fn read(path: &Path) -> Result<Self> {
         let text =
             std::fs::read_to_string(path).map_err(|source| Error::File { path: path.to_owned(), source })?;
-        Self::parse(&text).map_err(|error| Error::Content { path: path.to_owned(), problem: error.to_string() })
+        Self::parse(&text)
+            .map_err(|error| Error::Content { path: path.to_owned(), problem: error.to_string() })
     }
 
     /// Reads a scenario.
@@ -132,7 +133,12 @@ impl Scenario {
         within("number of journeys", self.journeys.len() as f64, 1.0, 100.0)?;
         for journey in &self.journeys {
             within(&format!("weight of journey `{}`", journey.name), journey.weight, 0.0, 1e6)?;
-            within(&format!("number of steps of journey `{}`", journey.name), journey.steps.len() as f64, 1.0, 100.0)?;
+            within(
+                &format!("number of steps of journey `{}`", journey.name),
+                journey.steps.len() as f64,
+                1.0,
+                100.0,
+            )?;
         }
         let sum: f64 = self.journeys.iter().map(|journey| journey.weight).sum();
         within("sum of weights", sum, f64::MIN_POSITIVE, 1e8)

@@ -20,9 +20,20 @@ pub struct Stack {
     /// The pid of each process by its name.
     #[serde(default)]
     pub pids: BTreeMap<String, i32>,
-    /// The password of the demo's users.
+    /// The users of the demo data; none where the stack was not seeded.
     #[serde(default)]
-    pub demo_password: String,
+    pub users: Vec<DemoUser>,
+}
+
+/// A user of the demo data.
+#[derive(Clone, Debug, Deserialize)]
+pub struct DemoUser {
+    /// What it logs in with.
+    pub email: String,
+    /// And its password.
+    pub password: String,
+    /// `buyer`, `approver`, `company_admin` or `seller`.
+    pub role: String,
 }
 
 /// One process of a service.

@@ -94,7 +94,8 @@ impl Shared {
         let began = Instant::now();
         let delays = &self.behaviour.delays;
         if !delays.is_empty() {
-            tokio::time::sleep(delays[(number as usize - 1) % delays.len()]).await;
+            let turn = usize::try_from(number - 1).unwrap_or(0) % delays.len();
+            tokio::time::sleep(delays[turn]).await;
         }
         self.seen().held.push(began.elapsed());
     }

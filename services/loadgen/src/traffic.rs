@@ -88,8 +88,9 @@ impl Running {
     /// The run broke off.
     pub async fn stop(self) -> Result<Report> {
         self.stop.cancel();
-        self.task
-            .await
-            .map_err(|error| Error::System { what: "end the traffic", source: std::io::Error::other(error) })?
+        self.task.await.map_err(|error| Error::System {
+            what: "end the traffic",
+            source: std::io::Error::other(error),
+        })?
     }
 }

@@ -101,7 +101,8 @@ pub(crate) fn hardware() -> String {
     let cpu = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
     let name = cpu.lines().find(|line| line.starts_with("model name")).and_then(|line| line.split_once(": "));
     let memory = fs::read_to_string("/proc/meminfo").ok().and_then(|text| kilobytes(&text, "MemTotal:"));
-    let memory = memory.map_or(String::new(), |bytes| format!(", {:.1} GiB", bytes as f64 / f64::from(1 << 30)));
+    let memory =
+        memory.map_or(String::new(), |bytes| format!(", {:.1} GiB", bytes as f64 / f64::from(1 << 30)));
     format!("{cores} × {}{memory}", name.map_or("processor", |(_, name)| name))
 }
 

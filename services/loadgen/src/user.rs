@@ -68,7 +68,7 @@ impl User {
         let step = scenario.journeys[self.journey].steps[self.position];
         self.position += 1;
         match step {
-            Step::List => Call::List { category: random.random_range(0..world.categories.len().max(1)) as u32 },
+            Step::List => Call::List { category: random.random_range(0..world.categories.len().max(1)) },
             Step::Search => Call::Search { max_price: world.product(pick(world, random)).price },
             Step::View => Call::View { product: pick(world, random) },
             Step::Prices => Call::Prices { products: (0..PRICES).map(|_| pick(world, random)).collect() },

@@ -84,7 +84,10 @@ impl Wire {
             }
         };
         tokio::time::timeout(self.timeout, sent).await.unwrap_or_else(|_| {
-            Err(Failure::new("TIMEOUT", format!("no answer within {}", humantime::format_duration(self.timeout))))
+            Err(Failure::new(
+                "TIMEOUT",
+                format!("no answer within {}", humantime::format_duration(self.timeout)),
+            ))
         })
     }
 }

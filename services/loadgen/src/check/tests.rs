@@ -27,8 +27,8 @@ fn user() -> User {
     User::new(0, Transport::Grpc, somebody("u", "c"))
 }
 
-fn verdict(user: &mut User, call: &Call, answer: Answer) -> Result<(), String> {
-    check(user, &world(), call, &answer).map_err(|failure| failure.code.into_owned())
+fn verdict(user: &mut User, call: &Call, answer: impl std::borrow::Borrow<Answer>) -> Result<(), String> {
+    check(user, &world(), call, answer.borrow()).map_err(|failure| failure.code.into_owned())
 }
 
 fn wish() -> Arc<Wish> {
@@ -63,7 +63,7 @@ fn a_product_may_be_newer_but_never_older_or_another_one() {
 fn a_price_check_answers_every_sku_in_the_order_asked() {
     let call = Call::Prices { products: vec![2, 0] };
     let found = |numbers: &[i64]| numbers.iter().map(|number| product(*number, 10)).collect::<Vec<_>>();
-    let mut answer = |found, missing| verdict(&mut user(), &call, Answer::Products { found, missing });
+    let answer = |found, missing| verdict(&mut user(), &call, Answer::Products { found, missing });
     assert_eq!(answer(found(&[2, 0]), 0), Ok(()));
     assert_eq!(answer(found(&[0, 2]), 0), Err("PRODUCT".into()));
     assert_eq!(answer(found(&[2]), 1), Err("PRODUCT".into()));
@@ -76,7 +76,10 @@ fn lists_keep_their_order_and_their_filter() {
         missing: 0,
     };
     assert_eq!(verdict(&mut user(), &Call::List { category: 0 }, found(&[0, 2])), Ok(()));
-    assert_eq!(verdict(&mut user(), &Call::List { category: 0 }, found(&[2, 0])), Err("ORDER_OF_LIST".into()));
+    assert_eq!(
+        verdict(&mut user(), &Call::List { category: 0 }, found(&[2, 0])),
+        Err("ORDER_OF_LIST".into())
+    );
     let search = Call::Search { max_price: 100 };
     assert_eq!(verdict(&mut user(), &search, found(&[1, 0])), Ok(()));
     assert_eq!(verdict(&mut user(), &search, found(&[2, 0])), Err("FILTER".into()));

@@ -9,7 +9,9 @@ use std::{
 };
 
 use futures::{StreamExt as _, TryStreamExt as _, stream};
-use proto::auth::v1::{LoginRequest, RegisterRequest, RefreshRequest, auth_service_client::AuthServiceClient};
+use proto::auth::v1::{
+    LoginRequest, RefreshRequest, RegisterRequest, auth_service_client::AuthServiceClient,
+};
 use tonic::transport::Channel;
 use uuid::Uuid;
 
@@ -78,7 +80,8 @@ impl Identities {
                 message: failure.message,
             })?;
         let count = |how| prepared.iter().filter(|(_, each)| *each == how).count();
-        let (registered, logged_in, resumed) = (count(How::Registered), count(How::LoggedIn), count(How::Resumed));
+        let (registered, logged_in, resumed) =
+            (count(How::Registered), count(How::LoggedIn), count(How::Resumed));
         let all: Vec<_> = prepared.into_iter().map(|(identity, _)| Arc::new(identity)).collect();
         file.write(all.iter().map(Arc::as_ref))?;
         Ok(Self { all, registered, logged_in, resumed })
@@ -136,7 +139,8 @@ async fn patiently<T>(attempt: impl AsyncFn() -> Result<T, Failure>) -> Result<T
     let mut wait = FIRST_WAIT;
     for _ in 1..TRIES {
         match attempt().await {
-            Err(failure) if matches!(&*failure.code, "RESOURCE_EXHAUSTED" | "UNAVAILABLE" | "CONNECTION") => {}
+            Err(failure) if matches!(&*failure.code, "RESOURCE_EXHAUSTED" | "UNAVAILABLE" | "CONNECTION") => {
+            }
             other => return other,
         }
         tokio::time::sleep(wait).await;

@@ -32,7 +32,11 @@ const CHARTS: [(&str, &str, Kind); 15] = [
     ("Cache hits per second", "cache_hits_total", Kind::Counter),
     ("Passwords waiting or worked on", "auth_password_hash_places", Kind::Gauge),
     ("Job lag, mean ms", "jobs_lag_seconds", Kind::MeanMs),
-    ("Limited by Envoy per second", "envoy_http_local_rate_limiter_http_local_rate_limit_rate_limited", Kind::Counter),
+    (
+        "Limited by Envoy per second",
+        "envoy_http_local_rate_limiter_http_local_rate_limit_rate_limited",
+        Kind::Counter,
+    ),
     ("Requests in flight in Envoy", "envoy_http_downstream_rq_active", Kind::Gauge),
 ];
 
@@ -52,7 +56,8 @@ impl Samples {
     pub(super) fn add(&mut self, at: f64, group: &str, text: &str) {
         let values: Vec<(&str, f64)> = text.lines().filter_map(parse).collect();
         let sum = |name: &str| -> Option<f64> {
-            let mut matching = values.iter().filter(|(known, _)| *known == name).map(|(_, value)| *value).peekable();
+            let mut matching =
+                values.iter().filter(|(known, _)| *known == name).map(|(_, value)| *value).peekable();
             matching.peek()?;
             Some(matching.sum())
         };
@@ -60,9 +65,11 @@ impl Samples {
             let value = match kind {
                 Kind::MeanMs => sum(&format!("{metric}_sum")),
                 Kind::Gauge | Kind::Counter => sum(metric),
-                Kind::Largest => {
-                    values.iter().filter(|(known, _)| known == metric).map(|(_, value)| *value).reduce(f64::max)
-                }
+                Kind::Largest => values
+                    .iter()
+                    .filter(|(known, _)| known == metric)
+                    .map(|(_, value)| *value)
+                    .reduce(f64::max),
             };
             let Some(value) = value else { continue };
             let count = sum(&format!("{metric}_count")).unwrap_or(0.0);
@@ -85,8 +92,9 @@ impl Samples {
             let (title, _, kind) = CHARTS[index];
             let line = line(&samples, kind);
             if line.iter().any(|(_, value)| *value != 0.0) {
-                let chart =
-                    charts.entry(index).or_insert_with(|| Chart { title: title.to_owned(), lines: BTreeMap::new() });
+                let chart = charts
+                    .entry(index)
+                    .or_insert_with(|| Chart { title: title.to_owned(), lines: BTreeMap::new() });
                 chart.lines.insert(group, line);
             }
         }
@@ -100,7 +108,9 @@ fn line(samples: &[Sample], kind: Kind) -> Vec<(f64, f64)> {
         Kind::Gauge | Kind::Largest => samples.iter().map(|sample| (sample.at, sample.value)).collect(),
         // A process that began anew counts from zero again: a fall is no rate.
         Kind::Counter => pairs
-            .map(|(before, after)| (after.at, ((after.value - before.value) / (after.at - before.at)).max(0.0)))
+            .map(|(before, after)| {
+                (after.at, ((after.value - before.value) / (after.at - before.at)).max(0.0))
+            })
             .collect(),
         Kind::MeanMs => pairs
             .filter(|(before, after)| after.count > before.count)

@@ -20,9 +20,12 @@ impl Change {
     }
 }
 
+/// A figure's name, and how it is read.
+type Figure = (&'static str, fn(&Report) -> f64);
+
 /// The figures that runs are compared by.
 pub fn changes(before: &Report, now: &Report) -> Vec<Change> {
-    let figures: [(&str, fn(&Report) -> f64); 9] = [
+    let figures: [Figure; 9] = [
         ("offered, calls/s", |report| report.asked.rate),
         ("right, calls/s", |report| report.rate),
         ("success, %", |report| report.counts.success() * 100.0),
@@ -38,6 +41,7 @@ pub fn changes(before: &Report, now: &Report) -> Vec<Change> {
 
 /// The run of `earlier` that `report` is compared with: one that asked for the same, else the only one.
 pub fn counterpart<'a>(earlier: &'a [Report], report: &Report) -> Option<&'a Report> {
-    let same = |other: &&Report| other.asked.users == report.asked.users && other.asked.model == report.asked.model;
+    let same =
+        |other: &&Report| other.asked.users == report.asked.users && other.asked.model == report.asked.model;
     earlier.iter().find(same).or_else(|| earlier.first().filter(|_| earlier.len() == 1))
 }

@@ -44,7 +44,8 @@ pub(super) fn escape(text: &str) -> String {
 
 fn overview(out: &mut String, runs: &[Report]) {
     out.push_str("<h1>Runs</h1>");
-    let head = ["run", "verdict", "users", "offered/s", "right/s", "success", "p50", "p99", "p99.9", "lag p99"];
+    let head =
+        ["run", "verdict", "users", "offered/s", "right/s", "success", "p50", "p99", "p99.9", "lag p99"];
     let rows = runs.iter().enumerate().map(|(number, run)| {
         vec![
             format!("{}", number + 1),
@@ -79,7 +80,11 @@ fn one(out: &mut String, run: &Report, before: Option<&Report>) {
 
 fn verdict(out: &mut String, run: &Report) {
     for reason in &run.invalid {
-        let _ = write!(out, "<p class=\"bad\"><b>INVALID</b>: {}. Don't quote these figures.</p>", escape(reason));
+        let _ = write!(
+            out,
+            "<p class=\"bad\"><b>INVALID</b>: {}. Don't quote these figures.</p>",
+            escape(reason)
+        );
     }
     if run.counts.wrong > 0 {
         let _ = write!(out, "<p class=\"bad\"><b>{} wrong answers</b></p>", run.counts.wrong);
@@ -104,7 +109,9 @@ fn verdict(out: &mut String, run: &Report) {
 
 fn figures(out: &mut String, run: &Report) {
     let counts = &run.counts;
-    let head = ["offered", "right", "right/s", "declined", "limited", "failed", "wrong", "dropped", "late", "success"];
+    let head = [
+        "offered", "right", "right/s", "declined", "limited", "failed", "wrong", "dropped", "late", "success",
+    ];
     let row = vec![
         counts.offered.to_string(),
         counts.right.to_string(),
@@ -144,6 +151,9 @@ fn comparison(out: &mut String, before: &Report, run: &Report) {
     table(out, &["", "before", "now", "change"], rows);
 }
 
+/// A line's name, and what it counts.
+type Rate = (&'static str, fn(&Counts) -> u64);
+
 fn over_time(out: &mut String, run: &Report) {
     let (timeline, width) = (&run.timeline, run.timeline.width);
     let end = timeline.counts.len() as f64 * width;
@@ -159,7 +169,7 @@ fn over_time(out: &mut String, run: &Report) {
         })
         .collect();
     let _ = write!(out, "<h2>Latency over time, ms</h2>{}", svg::lines(&latencies, end, Scale::Log));
-    let rates: [(&str, fn(&Counts) -> u64); 6] = [
+    let rates: [Rate; 6] = [
         ("offered", |counts| counts.offered),
         ("achieved (right answers)", Counts::answered),
         ("admitted (not refused by a limit)", |counts| counts.ended() - counts.limited),
@@ -171,7 +181,8 @@ fn over_time(out: &mut String, run: &Report) {
     let lines: Vec<Line> = rates
         .into_iter()
         .map(|(name, count)| {
-            let points = timeline.counts.iter().enumerate().map(|(slot, each)| (at(slot), count(each) as f64 / width));
+            let points =
+                timeline.counts.iter().enumerate().map(|(slot, each)| (at(slot), count(each) as f64 / width));
             Line { name: name.to_owned(), points: points.collect() }
         })
         .filter(|line| line.points.iter().any(|(_, value)| *value > 0.0))
@@ -183,10 +194,13 @@ fn over_time(out: &mut String, run: &Report) {
 
 fn rows(out: &mut String, run: &Report) {
     out.push_str("<h2>By journey</h2>");
-    let head =
-        ["journey", "step", "over", "calls", "right", "declined", "limited", "failed", "wrong", "p50", "p99", "max", "errors"];
+    let head = [
+        "journey", "step", "over", "calls", "right", "declined", "limited", "failed", "wrong", "p50", "p99",
+        "max", "errors",
+    ];
     let rows = run.rows.iter().map(|row| {
-        let codes: Vec<String> = row.codes.iter().map(|(code, count)| format!("{} {count}", escape(code))).collect();
+        let codes: Vec<String> =
+            row.codes.iter().map(|(code, count)| format!("{} {count}", escape(code))).collect();
         let counts = &row.counts;
         vec![
             escape(&row.journey),
@@ -237,17 +251,21 @@ fn server(out: &mut String, run: &Report) {
         let cores = seconds / run.lasted.max(0.001);
         (("load generator".to_owned(), seconds), (cores, run.generator.peak_memory.unwrap_or(0)))
     });
-    let processes = overlay.processes.iter().map(|(name, usage)| {
-        ((name.clone(), usage.cpu_seconds), (usage.cores, usage.memory))
-    });
+    let processes = overlay
+        .processes
+        .iter()
+        .map(|(name, usage)| ((name.clone(), usage.cpu_seconds), (usage.cores, usage.memory)));
     let rows = processes.chain(generator).map(|((name, seconds), (cores, memory))| {
         vec![escape(&name), format!("{seconds:.1}"), format!("{cores:.2}"), format!("{}", memory >> 20)]
     });
     table(out, &["processes", "CPU, s", "cores", "memory, MiB"], rows);
     out.push_str("<div class=\"small\">");
     for chart in &overlay.charts {
-        let lines: Vec<Line> =
-            chart.lines.iter().map(|(name, points)| Line { name: name.clone(), points: points.clone() }).collect();
+        let lines: Vec<Line> = chart
+            .lines
+            .iter()
+            .map(|(name, points)| Line { name: name.clone(), points: points.clone() })
+            .collect();
         let _ = write!(
             out,
             "<figure><figcaption>{}</figcaption>{}</figure>",
@@ -262,14 +280,18 @@ fn settings(out: &mut String, run: &Report) {
     let asked = &run.asked;
     let model = if asked.model == Model::Open { "open" } else { "closed" };
     let cpu = run.generator.cpu.map_or("unknown".to_owned(), |cpu| format!("{:.1} %", cpu * 100.0));
-    let memory = run.generator.peak_memory.map_or("unknown".to_owned(), |bytes| format!("{} MiB", bytes >> 20));
+    let memory =
+        run.generator.peak_memory.map_or("unknown".to_owned(), |bytes| format!("{} MiB", bytes >> 20));
     let fixed = [
         ("began", run.started.clone()),
         ("target", asked.url.clone()),
         ("users", format!("{} ({} users of the platform)", asked.users, asked.identities)),
         ("think time, mean", format!("{:.2} s", asked.think_time)),
         ("rate", format!("{:.1}/s, {model} model, {:?} arrivals", asked.rate, asked.arrivals)),
-        ("time", format!("{:.0} s after {:.0} s of ramp; {:.1} s in all", asked.duration, asked.ramp, run.lasted)),
+        (
+            "time",
+            format!("{:.0} s after {:.0} s of ramp; {:.1} s in all", asked.duration, asked.ramp, run.lasted),
+        ),
         ("REST", format!("{:.0} % of users", asked.rest_share * 100.0)),
         ("connections", asked.connections.to_string()),
         ("seed", asked.seed.to_string()),

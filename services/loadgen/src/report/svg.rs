@@ -11,9 +11,10 @@ const LEFT: f64 = 56.0;
 const BOTTOM: f64 = 22.0;
 const TOP: f64 = 8.0;
 /// Told apart also by those who see fewer colours.
-const COLOURS: [&str; 8] = ["#0072b2", "#d55e00", "#009e73", "#cc79a7", "#8a6d00", "#56b4e9", "#000000", "#999999"];
-/// Lines of the grid, without the ground.
-const GRID: u32 = 4;
+const COLOURS: [&str; 8] =
+    ["#0072b2", "#d55e00", "#009e73", "#cc79a7", "#8a6d00", "#56b4e9", "#000000", "#999999"];
+/// About so many lines has the grid.
+const GRID: f64 = 4.0;
 
 /// A line of a chart: its name and its points. A gap is a value that is not finite.
 pub(super) struct Line {
@@ -31,7 +32,8 @@ pub(super) enum Scale {
 
 /// Lines over time, with their legend.
 pub(super) fn lines(lines: &[Line], end: f64, scale: Scale) -> String {
-    let values = || lines.iter().flat_map(|line| &line.points).map(|point| point.1).filter(|value| value.is_finite());
+    let values =
+        || lines.iter().flat_map(|line| &line.points).map(|point| point.1).filter(|value| value.is_finite());
     let most = values().fold(f64::MIN_POSITIVE, f64::max);
     let least = values().filter(|value| *value > 0.0).fold(most, f64::min);
     let axis = Axis::new(scale, least, most);
@@ -113,15 +115,17 @@ fn open(height: f64) -> String {
 }
 
 fn time_axis(out: &mut String, end: f64, height: f64) {
-    for step in 0..=6 {
-        let at = end * f64::from(step) / 6.0;
-        let class = match step {
-            0 => "start",
-            6 => "left",
-            _ => "middle",
-        };
+    let step = round_step(end, 6.0);
+    for at in (0..).map(|index| f64::from(index) * step).take_while(|at| *at <= end) {
         let x = x_of(at, end);
-        let _ = write!(out, "<text x=\"{x:.1}\" y=\"{:.1}\" class=\"{class}\">{} s</text>", height - 5.0, short(at));
+        // A label at the rim would be cut off in the middle.
+        let class = if x > WIDTH - 20.0 { "left" } else { "middle" };
+        let _ = write!(
+            out,
+            "<text x=\"{x:.1}\" y=\"{:.1}\" class=\"{class}\">{} s</text>",
+            height - 5.0,
+            short(at)
+        );
     }
 }
 
@@ -154,10 +158,12 @@ impl Axis {
 
     fn ticks(&self) -> Vec<(f64, String)> {
         match self.scale {
-            Scale::Linear => (0..=GRID)
-                .map(|step| f64::from(step) / f64::from(GRID))
-                .map(|share| (share, short(share * self.most)))
-                .collect(),
+            Scale::Linear => {
+                let step = round_step(self.most, GRID);
+                let values =
+                    (0..).map(|index| f64::from(index) * step).take_while(|value| *value <= self.most);
+                values.map(|value| (self.share(value), short(value))).collect()
+            }
             Scale::Log => std::iter::successors(Some(self.least), |value| Some(value * 10.0))
                 .take_while(|value| *value <= self.most * 1.01)
                 .map(|value| (self.share(value), short(value)))
@@ -172,6 +178,14 @@ fn x_of(time: f64, end: f64) -> f64 {
 
 fn y_of(share: f64) -> f64 {
     HEIGHT - BOTTOM - (HEIGHT - BOTTOM - TOP) * share
+}
+
+/// The round number (1, 2 or 5 times a power of ten) by which about `count` steps lead up to `most`.
+fn round_step(most: f64, count: f64) -> f64 {
+    let rough = (most / count).max(1e-9);
+    let decade = 10_f64.powf(rough.log10().floor());
+    let step = [1.0, 2.0, 5.0].into_iter().find(|step| step * decade >= rough).unwrap_or(10.0);
+    step * decade
 }
 
 /// A number in as few digits as say enough.
@@ -208,7 +222,18 @@ mod tests {
     }
 
     #[test]
+    fn an_axis_is_divided_by_round_numbers() {
+        let steps = [78.8, 31.0, 0.23, 1_000.0].map(|most| round_step(most, 4.0));
+        for (step, expected) in steps.into_iter().zip([20.0, 10.0, 0.1, 500.0]) {
+            assert!((step / expected - 1.0_f64).abs() < 1e-9, "{step}");
+        }
+    }
+
+    #[test]
     fn numbers_are_short() {
-        assert_eq!([0.0, 0.25, 12.0, 12.5, 250.4, 25_000.0].map(short), ["0", "0.25", "12", "12.5", "250", "25k"]);
+        assert_eq!(
+            [0.0, 0.25, 12.0, 12.5, 250.4, 25_000.0].map(short),
+            ["0", "0.25", "12", "12.5", "250", "25k"]
+        );
     }
 }

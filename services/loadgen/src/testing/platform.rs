@@ -31,7 +31,10 @@ pub(super) fn routes(shared: Arc<Shared>) -> Router {
         .add_service(catalog_server::CatalogServiceServer::new(stub.clone()))
         .add_service(orders_server::OrderServiceServer::new(stub))
         .into_axum_router()
-        .route("/v1/products/{id}", get(move |Path(id): Path<String>| async move { rest.rest_product(&id).await }))
+        .route(
+            "/v1/products/{id}",
+            get(move |Path(id): Path<String>| async move { rest.rest_product(&id).await }),
+        )
 }
 
 #[derive(Clone, Debug)]
@@ -48,18 +51,6 @@ impl Platform {
         self.shared.behaviour.lie == Some(lie)
     }
 
-    fn product(&self, number: u32) -> catalog::Product {
-        catalog::Product {
-            id: Uuid::from_u128(u128::from(number) + 1).to_string(),
-            sku: sku(number),
-            name: format!("Product {number}"),
-            category_id: format!("category-{}", number % 5),
-            price: Some(euros(price(number))),
-            update_time: Some(Timestamp { seconds: CHANGED, nanos: 0 }),
-            ..catalog::Product::default()
-        }
-    }
-
     async fn read_product(&self, id: &str) -> Result<catalog::Product, Status> {
         let call = self.shared.count("GetProduct");
         let every = self.shared.behaviour.limit_every;
@@ -68,12 +59,13 @@ impl Platform {
             return Err(Status::resource_exhausted("too many requests"));
         }
         self.shared.hold(call).await;
-        let number = Uuid::parse_str(id).map(|id| id.as_u128()).unwrap_or(0).checked_sub(1);
+        let number = Uuid::parse_str(id).map_or(0, |id| id.as_u128()).checked_sub(1);
         let number = number.and_then(|number| u32::try_from(number).ok());
         let number = number.filter(|number| *number < self.shared.behaviour.products);
         let number = number.ok_or_else(|| Status::not_found("no such product"))?;
-        let asked = if self.lies(Lie::OtherProduct) { (number + 1) % self.shared.behaviour.products } else { number };
-        let mut product = self.product(asked);
+        let asked =
+            if self.lies(Lie::OtherProduct) { (number + 1) % self.shared.behaviour.products } else { number };
+        let mut product = product(asked);
         if self.lies(Lie::OlderProduct) {
             product.update_time = Some(Timestamp { seconds: CHANGED - 1, nanos: 0 });
         }
@@ -96,7 +88,8 @@ impl Platform {
             Err(status) => {
                 let limited = status.code() == tonic::Code::ResourceExhausted;
                 let http = if limited { StatusCode::TOO_MANY_REQUESTS } else { StatusCode::NOT_FOUND };
-                (http, Json(json!({"code": i32::from(status.code()), "message": status.message()}))).into_response()
+                (http, Json(json!({"code": i32::from(status.code()), "message": status.message()})))
+                    .into_response()
             }
         }
     }
@@ -115,7 +108,8 @@ impl Platform {
             }
         };
         let lines: Vec<_> = request.items.iter().enumerate().map(line).collect();
-        let total: i64 = lines.iter().filter_map(|line| line.total.as_ref()).map(|total| total.minor_units).sum();
+        let total: i64 =
+            lines.iter().filter_map(|line| line.total.as_ref()).map(|total| total.minor_units).sum();
         let id = Uuid::now_v7();
         let created = id.get_timestamp().map_or((0, 0), |time| time.to_unix());
         orders::Order {
@@ -124,16 +118,25 @@ impl Platform {
             company_id: if self.lies(Lie::ForeignOrder) { Uuid::new_v4().to_string() } else { owner.1 },
             lines,
             total: Some(euros(total + i64::from(self.lies(Lie::OtherTotal)))),
-            create_time: Some(Timestamp {
-                seconds: created.0.cast_signed(),
-                nanos: created.1.cast_signed(),
-            }),
+            create_time: Some(Timestamp { seconds: created.0.cast_signed(), nanos: created.1.cast_signed() }),
             ..orders::Order::default()
         }
     }
 
     fn orders(&self) -> std::sync::MutexGuard<'_, HashMap<String, orders::Order>> {
         self.orders.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn product(number: u32) -> catalog::Product {
+    catalog::Product {
+        id: Uuid::from_u128(u128::from(number) + 1).to_string(),
+        sku: sku(number),
+        name: format!("Product {number}"),
+        category_id: format!("category-{}", number % 5),
+        price: Some(euros(price(number))),
+        update_time: Some(Timestamp { seconds: CHANGED, nanos: 0 }),
+        ..catalog::Product::default()
     }
 }
 
@@ -171,7 +174,12 @@ fn tokens(user: &auth::User) -> auth::TokenPair {
 fn user(email: &str) -> auth::User {
     // The same address is the same user, without anything being kept.
     let id = Uuid::from_u128(email.bytes().fold(7, |hash, byte| hash * 131 % (1 << 96) + u128::from(byte)));
-    auth::User { id: id.to_string(), company_id: id.to_string(), email: email.to_owned(), ..auth::User::default() }
+    auth::User {
+        id: id.to_string(),
+        company_id: id.to_string(),
+        email: email.to_owned(),
+        ..auth::User::default()
+    }
 }
 
 #[tonic::async_trait]
@@ -192,7 +200,8 @@ impl auth_server::AuthService for Platform {
         self.shared.count("Refresh");
         let token = request.into_inner().refresh_token;
         let (id, company_id) = token.split_once('.').ok_or_else(|| Status::unauthenticated("no token"))?;
-        let user = auth::User { id: id.to_owned(), company_id: company_id.to_owned(), ..auth::User::default() };
+        let user =
+            auth::User { id: id.to_owned(), company_id: company_id.to_owned(), ..auth::User::default() };
         Ok(Response::new(auth::RefreshResponse { tokens: Some(tokens(&user)) }))
     }
 
@@ -210,7 +219,10 @@ impl auth_server::AuthService for Platform {
 
 #[tonic::async_trait]
 impl catalog_server::CatalogService for Platform {
-    async fn get_product(&self, request: Request<catalog::GetProductRequest>) -> Reply<catalog::GetProductResponse> {
+    async fn get_product(
+        &self,
+        request: Request<catalog::GetProductRequest>,
+    ) -> Reply<catalog::GetProductResponse> {
         let product = self.read_product(&request.into_inner().id).await?;
         Ok(Response::new(catalog::GetProductResponse { product: Some(product) }))
     }
@@ -221,7 +233,7 @@ impl catalog_server::CatalogService for Platform {
     ) -> Reply<catalog::BatchGetProductsResponse> {
         self.shared.count("BatchGetProducts");
         let number = |sku: &String| sku.trim_start_matches("SKU-").parse().unwrap_or(0);
-        let products = request.into_inner().skus.iter().map(number).map(|number| self.product(number)).collect();
+        let products = request.into_inner().skus.iter().map(number).map(product).collect();
         Ok(Response::new(catalog::BatchGetProductsResponse { products, not_found: Vec::new() }))
     }
 
@@ -231,9 +243,10 @@ impl catalog_server::CatalogService for Platform {
     ) -> Reply<catalog::ListProductsResponse> {
         self.shared.count("ListProducts");
         let request = request.into_inner();
-        let mut products: Vec<_> =
-            (0..self.shared.behaviour.products).map(|number| self.product(number)).collect();
-        if let Some(most) = request.filter.strip_prefix("price <= ").and_then(|price| price.parse::<i64>().ok()) {
+        let mut products: Vec<_> = (0..self.shared.behaviour.products).map(product).collect();
+        if let Some(most) =
+            request.filter.strip_prefix("price <= ").and_then(|price| price.parse::<i64>().ok())
+        {
             products.retain(|product| product.price.as_ref().is_some_and(|price| price.minor_units <= most));
         }
         if let Some(category) = request.filter.strip_prefix("category_id = \"") {
@@ -246,11 +259,17 @@ impl catalog_server::CatalogService for Platform {
         Ok(Response::new(catalog::ListProductsResponse { products, next_page_token: String::new() }))
     }
 
-    async fn create_product(&self, _: Request<catalog::CreateProductRequest>) -> Reply<catalog::CreateProductResponse> {
+    async fn create_product(
+        &self,
+        _: Request<catalog::CreateProductRequest>,
+    ) -> Reply<catalog::CreateProductResponse> {
         Err(Status::unimplemented("not in the stub"))
     }
 
-    async fn update_product(&self, _: Request<catalog::UpdateProductRequest>) -> Reply<catalog::UpdateProductResponse> {
+    async fn update_product(
+        &self,
+        _: Request<catalog::UpdateProductRequest>,
+    ) -> Reply<catalog::UpdateProductResponse> {
         Err(Status::unimplemented("not in the stub"))
     }
 
@@ -265,7 +284,10 @@ impl catalog_server::CatalogService for Platform {
         Err(Status::unimplemented("not in the stub"))
     }
 
-    async fn get_category(&self, _: Request<catalog::GetCategoryRequest>) -> Reply<catalog::GetCategoryResponse> {
+    async fn get_category(
+        &self,
+        _: Request<catalog::GetCategoryRequest>,
+    ) -> Reply<catalog::GetCategoryResponse> {
         Err(Status::unimplemented("not in the stub"))
     }
 
@@ -297,11 +319,15 @@ impl catalog_server::CatalogService for Platform {
 
 #[tonic::async_trait]
 impl orders_server::OrderService for Platform {
-    async fn create_order(&self, request: Request<orders::CreateOrderRequest>) -> Reply<orders::CreateOrderResponse> {
+    async fn create_order(
+        &self,
+        request: Request<orders::CreateOrderRequest>,
+    ) -> Reply<orders::CreateOrderResponse> {
         self.shared.count("CreateOrder");
         let (owner, request) = (owner(request.metadata())?, request.into_inner());
         let known = self.orders().get(&request.request_id).cloned();
-        let order = known.filter(|_| !self.lies(Lie::SecondOrder)).unwrap_or_else(|| self.order(owner, &request));
+        let order =
+            known.filter(|_| !self.lies(Lie::SecondOrder)).unwrap_or_else(|| self.order(owner, &request));
         let mut orders = self.orders();
         orders.insert(order.id.clone(), order.clone());
         orders.insert(request.request_id, order.clone());
@@ -310,12 +336,16 @@ impl orders_server::OrderService for Platform {
 
     async fn get_order(&self, request: Request<orders::GetOrderRequest>) -> Reply<orders::GetOrderResponse> {
         self.shared.count("GetOrder");
-        let order = self.orders().get(&request.into_inner().id).cloned().filter(|_| !self.lies(Lie::LostOrder));
+        let order =
+            self.orders().get(&request.into_inner().id).cloned().filter(|_| !self.lies(Lie::LostOrder));
         let order = order.ok_or_else(|| Status::not_found("no such order"))?;
         Ok(Response::new(orders::GetOrderResponse { order: Some(order) }))
     }
 
-    async fn list_orders(&self, request: Request<orders::ListOrdersRequest>) -> Reply<orders::ListOrdersResponse> {
+    async fn list_orders(
+        &self,
+        request: Request<orders::ListOrdersRequest>,
+    ) -> Reply<orders::ListOrdersResponse> {
         self.shared.count("ListOrders");
         let (_, company) = owner(request.metadata())?;
         // Each order is there by its key, too.
@@ -328,7 +358,10 @@ impl orders_server::OrderService for Platform {
         Ok(Response::new(orders::ListOrdersResponse { orders, next_page_token: String::new() }))
     }
 
-    async fn cancel_order(&self, _: Request<orders::CancelOrderRequest>) -> Reply<orders::CancelOrderResponse> {
+    async fn cancel_order(
+        &self,
+        _: Request<orders::CancelOrderRequest>,
+    ) -> Reply<orders::CancelOrderResponse> {
         Err(Status::unimplemented("not in the stub"))
     }
 

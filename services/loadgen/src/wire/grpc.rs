@@ -57,7 +57,8 @@ async fn read_catalogue(
         Call::Prices { products } => {
             let skus = products.iter().map(|number| world.product(*number).sku.clone()).collect();
             let message = catalog::BatchGetProductsRequest { skus, ..Default::default() };
-            let (metadata, reply, _) = client.batch_get_products(envelope.around(message)?).await?.into_parts();
+            let (metadata, reply, _) =
+                client.batch_get_products(envelope.around(message)?).await?.into_parts();
             let found = reply.products.into_iter().map(product).collect();
             Ok((Answer::Products { found, missing: reply.not_found.len() }, metadata))
         }
@@ -76,8 +77,10 @@ async fn read_catalogue(
 pub(super) fn listing(world: &World, call: &Call) -> (String, String) {
     match call {
         Call::Search { max_price } => (format!("price <= {max_price}"), "price desc".to_owned()),
-        Call::List { category } => match world.categories.get(*category as usize) {
-            Some(category) if !category.is_empty() => (format!("category_id = \"{category}\""), "sku".to_owned()),
+        Call::List { category } => match world.categories.get(*category) {
+            Some(category) if !category.is_empty() => {
+                (format!("category_id = \"{category}\""), "sku".to_owned())
+            }
             _ => (String::new(), "sku".to_owned()),
         },
         _ => (String::new(), String::new()),
@@ -178,7 +181,8 @@ fn micros(time: Option<Timestamp>) -> i64 {
 
 /// A status as a failure. Where no status came back, tonic makes one with the connection's error inside.
 pub(crate) fn failure(status: &Status) -> Failure {
-    let lost = std::error::Error::source(status).is_some_and(|source| source.is::<tonic::transport::Error>());
+    let lost =
+        std::error::Error::source(status).is_some_and(<dyn std::error::Error>::is::<tonic::transport::Error>);
     let code = if lost { "CONNECTION" } else { code_name(i64::from(i32::from(status.code()))) };
     let mut failure = Failure::new(code, status.message());
     if let Some(info) = status.get_details_error_info() {

@@ -46,7 +46,12 @@ impl Client {
     }
 
     /// Sends `call`.
-    pub(super) async fn send(&self, envelope: Envelope<'_>, world: &World, call: &Call) -> Result<Reply, Failure> {
+    pub(super) async fn send(
+        &self,
+        envelope: Envelope<'_>,
+        world: &World,
+        call: &Call,
+    ) -> Result<Reply, Failure> {
         let request = self.request(envelope, world, call)?;
         let lost = |error: &(dyn std::error::Error + 'static)| Failure::new("CONNECTION", chain(error));
         let response = self.http.request(request).await.map_err(|error| lost(&error))?;
@@ -54,20 +59,26 @@ impl Client {
         let body = http_body_util::Limited::new(body, MOST_BYTES).collect().await;
         let body = body.map_err(|error| lost(&*error))?.to_bytes();
         if !head.status.is_success() {
-            return Err(failure(head.status, &body));
+            return Err(failure(&head, &body));
         }
         let position = head.headers.get("sipup-lsn").and_then(|value| value.to_str().ok()).map(str::to_owned);
         let answer = answer(call, &body).map_err(|error| Failure::new("UNREADABLE", error.to_string()))?;
         Ok(Reply { answer, position })
     }
 
-    fn request(&self, envelope: Envelope<'_>, world: &World, call: &Call) -> Result<Request<Full<Bytes>>, Failure> {
+    fn request(
+        &self,
+        envelope: Envelope<'_>,
+        world: &World,
+        call: &Call,
+    ) -> Result<Request<Full<Bytes>>, Failure> {
         let unfit = |error: http::Error| Failure::new("UNREADABLE", error.to_string());
         let (method, body) = match call {
             Call::Order(_) => (Method::POST, body(world, call)),
             _ => (Method::GET, Bytes::new()),
         };
-        let mut request = Request::builder().method(method).uri(format!("{}{}", self.base, path(world, call)));
+        let mut request =
+            Request::builder().method(method).uri(format!("{}{}", self.base, path(world, call)));
         let authorization = Bytes::copy_from_slice(envelope.authorization.as_bytes());
         request = request.header(header::AUTHORIZATION, &authorization[..]);
         if let Call::Order(wish) = call {
@@ -88,8 +99,10 @@ fn path(world: &World, call: &Call) -> String {
     match call {
         Call::View { product } => format!("/v1/products/{}", world.product(*product).id),
         Call::Prices { products } => {
-            let skus: Vec<String> =
-                products.iter().map(|number| format!("skus={}", escaped(&world.product(*number).sku))).collect();
+            let skus: Vec<String> = products
+                .iter()
+                .map(|number| format!("skus={}", escaped(&world.product(*number).sku)))
+                .collect();
             format!("/v1/products:batchGet?{}", skus.join("&"))
         }
         Call::List { .. } | Call::Search { .. } => {
@@ -106,7 +119,8 @@ fn path(world: &World, call: &Call) -> String {
 
 fn body(world: &World, call: &Call) -> Bytes {
     let Call::Order(wish) = call else { return Bytes::new() };
-    let item = |(product, quantity): &(u32, i32)| json!({"sku": world.product(*product).sku, "quantity": quantity});
+    let item =
+        |(product, quantity): &(u32, i32)| json!({"sku": world.product(*product).sku, "quantity": quantity});
     json!({"items": wish.items.iter().map(item).collect::<Vec<_>>()}).to_string().into()
 }
 
@@ -136,8 +150,16 @@ fn answer(call: &Call, body: &[u8]) -> Result<Answer, serde_json::Error> {
 }
 
 /// An error's body is `google.rpc.Status` in JSON, unless something before the platform made it.
-fn failure(status: http::StatusCode, body: &[u8]) -> Failure {
-    let error: answers::Status = serde_json::from_slice(body).unwrap_or_default();
+fn failure(head: &http::response::Parts, body: &[u8]) -> Failure {
+    let status = head.status;
+    let mut error: answers::Status = serde_json::from_slice(body).unwrap_or_default();
+    if error.code.is_none() {
+        // An ingress that could not translate an error leaves it in gRPC's headers.
+        let header = |name: &str| head.headers.get(name).and_then(|value| value.to_str().ok());
+        error.code = header("grpc-status").and_then(|code| code.parse().ok());
+        error.message =
+            header("grpc-message").map_or(error.message, |text| format!("{text} (without a body)"));
+    }
     let code = match (status, error.code) {
         (http::StatusCode::TOO_MANY_REQUESTS, _) => "RESOURCE_EXHAUSTED",
         (http::StatusCode::BAD_GATEWAY | http::StatusCode::SERVICE_UNAVAILABLE, None) => "UNAVAILABLE",
@@ -146,7 +168,12 @@ fn failure(status: http::StatusCode, body: &[u8]) -> Failure {
         (_, None) => "UNKNOWN",
     };
     let mut failure = Failure::new(code, format!("HTTP {}: {}", status.as_u16(), error.message));
-    failure.reason = error.details.into_iter().map(|detail| detail.reason).find(|reason| !reason.is_empty()).unwrap_or_default();
+    failure.reason = error
+        .details
+        .into_iter()
+        .map(|detail| detail.reason)
+        .find(|reason| !reason.is_empty())
+        .unwrap_or_default();
     failure
 }
 
@@ -160,17 +187,32 @@ mod tests {
         assert_eq!(escaped("price <= 5 \"ä/+\""), "price%20%3C%3D%205%20%22%C3%A4%2F%2B%22");
     }
 
+    fn of(status: u16, grpc_status: Option<&str>, body: &[u8]) -> Failure {
+        let mut response = http::Response::builder().status(status);
+        if let Some(status) = grpc_status {
+            response = response.header("grpc-status", status);
+        }
+        failure(&response.body(()).unwrap().into_parts().0, body)
+    }
+
     #[test]
     fn an_error_keeps_its_code_and_reason() {
-        let body = br#"{"code":9,"message":"not enough","details":[{"@type":"x"},{"reason":"OUT_OF_STOCK"}]}"#;
-        let failure = failure(http::StatusCode::BAD_REQUEST, body);
+        let body =
+            br#"{"code":9,"message":"not enough","details":[{"@type":"x"},{"reason":"OUT_OF_STOCK"}]}"#;
+        let failure = of(400, None, body);
         assert_eq!((&*failure.code, &*failure.reason), ("FAILED_PRECONDITION", "OUT_OF_STOCK"));
         assert!(matches!(Outcome::of(failure), Outcome::Declined));
     }
 
     #[test]
+    fn an_error_that_was_not_translated_is_a_failure_with_its_code() {
+        let failure = of(400, Some("9"), b"");
+        assert_eq!(failure.code, "FAILED_PRECONDITION");
+        assert!(matches!(Outcome::of(failure), Outcome::Failed(_)));
+    }
+
+    #[test]
     fn too_many_requests_is_a_limit_whoever_says_it() {
-        let failure = failure(http::StatusCode::TOO_MANY_REQUESTS, b"local_rate_limited");
-        assert!(matches!(Outcome::of(failure), Outcome::Limited(_)));
+        assert!(matches!(Outcome::of(of(429, None, b"local_rate_limited")), Outcome::Limited(_)));
     }
 }

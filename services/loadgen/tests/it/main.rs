@@ -1,5 +1,7 @@
 //! The instrument measured, against a platform in miniature that knows the truth.
 
+#![expect(clippy::unwrap_used, reason = "what a test can't do without fails it")]
+
 mod figures;
 mod report;
 mod verdicts;
@@ -12,6 +14,9 @@ use loadgen::{
 };
 use tempfile::TempDir;
 use tokio_util::sync::CancellationToken;
+
+/// Held by the test that measures closely, and by the one that makes as much load as it can.
+static QUIET: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
 
 /// A plan that is quick to prepare: few users of the platform, no ramp.
 fn plan(url: &str, folder: &TempDir, rate: f64, seconds: u64) -> Plan {

@@ -32,7 +32,9 @@ async fn a_page_needs_nothing_from_elsewhere_and_gives_its_data_back() {
     std::fs::write(&json, serde_json::to_vec(&back).unwrap()).unwrap();
     let back = report::read(&json).unwrap();
     assert_eq!(compare::counterpart(&back, &run).unwrap().latency, run.latency);
-    assert!(compare::changes(&back[0], &run).iter().all(|change| change.share().is_none_or(|share| share == 0.0)));
+    assert!(
+        compare::changes(&back[0], &run).iter().all(|change| change.share().is_none_or(|share| share == 0.0))
+    );
     stub.stop().await;
 }
 

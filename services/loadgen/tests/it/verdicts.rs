@@ -8,7 +8,7 @@ use loadgen::{
 };
 use tokio_util::sync::CancellationToken;
 
-use crate::{identity_file, only, plan, run, stub};
+use crate::{QUIET, identity_file, only, plan, run, stub};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_lie_is_caught_and_fails_the_run() {
@@ -36,6 +36,7 @@ async fn every_lie_is_caught_and_fails_the_run() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_generator_that_can_not_keep_its_schedule_is_invalid_everywhere() {
+    let _quiet = QUIET.lock().await;
     let (stub, folder) = stub(Behaviour::default()).await;
     // Far more than any machine starts in a second, and few enough in flight to end soon.
     let mut plan = plan(&stub.url(), &folder, 1_000_000.0, 1);
@@ -109,6 +110,8 @@ async fn traffic_runs_beside_a_test_and_lists_each_call_that_failed() {
     }
     let report = traffic.stop().await.unwrap();
     assert_eq!(report.failures.len() as u64, stub.seen().limited);
-    assert!(report.failures.iter().all(|call| call.outcome == "limited" && call.code == "RESOURCE_EXHAUSTED"));
+    assert!(
+        report.failures.iter().all(|call| call.outcome == "limited" && call.code == "RESOURCE_EXHAUSTED")
+    );
     stub.stop().await;
 }
