@@ -72,7 +72,7 @@ impl Penalties {
     /// Says that a penalty began. Nobody waits for the list.
     pub(crate) fn began(&self, principal: &Principal, rule: &str, held: Held) {
         tracing::warn!(
-            target: "audit", %principal, rule, level = held.level, seconds = held.left.as_secs(), "penalty began"
+            target: "audit", %principal, rule, penalty.level = held.level, seconds = held.left.as_secs(), "penalty began"
         );
         let details = Details { facts: principal.facts().to_vec(), rule: rule.to_owned(), level: held.level };
         let ends = self.0.clock.now().as_millisecond().saturating_add(millis(held.left));

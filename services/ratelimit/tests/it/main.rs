@@ -9,4 +9,5 @@ mod login;
 mod outage;
 mod pods;
 mod rules;
+mod simulation;
 mod support;
