@@ -65,6 +65,8 @@ pub struct Plan {
     pub objectives: Objectives,
     /// The stack whose processes are watched.
     pub stack: Option<Stack>,
+    /// The version of the program that makes the load, for the report.
+    pub version: String,
     /// Whether the stack's seller fills up the stock first, so that orders are not declined.
     pub restock: bool,
 }
@@ -95,6 +97,7 @@ impl Plan {
             failures_kept: 1_000,
             objectives: Objectives::default(),
             stack: None,
+            version: String::new(),
             restock: false,
         }
     }

@@ -202,15 +202,11 @@ impl Args {
         for run in &runs {
             say(&report::summary(run));
         }
-        if let Some(knee) = &found {
-            let (least, most) = knee.spread();
-            say(&format!(
-                "knee: {:.0} calls/s (median of {}, {least:.0} to {most:.0})",
-                knee.median(),
-                knee.rates.len()
-            ));
+        let headline = found.as_ref().map(headline).unwrap_or_default();
+        if !headline.is_empty() {
+            say(&headline);
         }
-        write(self.report.as_deref(), || report::page(&runs, &earlier).into_bytes())?;
+        write(self.report.as_deref(), || report::page(&headline, &runs, &earlier).into_bytes())?;
         write(self.json.as_deref(), || serde_json::to_vec(&runs).unwrap_or_default())?;
         Ok(exit_code(&runs, found.is_some()))
     }
@@ -248,6 +244,7 @@ impl Args {
             failures_kept: plan.failures_kept,
             objectives: self.slo.clone().unwrap_or(default),
             stack,
+            version: env!("SIPUP_VERSION").to_owned(),
             restock: self.restock,
         })
     }
@@ -308,6 +305,15 @@ async fn search(
     })
     .await;
     problem.map_or(Ok((runs, knee)), |error| Err(error.into()))
+}
+
+fn headline(knee: &knee::Knee) -> String {
+    if knee.rates.is_empty() {
+        return "The search for the knee was ended before it found one".to_owned();
+    }
+    let (least, most) = knee.spread();
+    let searches = knee.rates.len();
+    format!("Knee: {:.0} calls/s (median of {searches} searches, {least:.0} to {most:.0})", knee.median())
 }
 
 /// Ends the run at Ctrl-C; there is a report of what was until then.

@@ -69,7 +69,7 @@ impl Report {
             rows: recorder.rows.iter().map(|(key, row)| RowReport::of(plan, *key, row)).collect(),
             timeline: timeline(recorder),
             overlay: evidence.overlay.clone(),
-            environment: environment(evidence),
+            environment: environment(plan, evidence),
             failures: recorder.failures.clone(),
             hdr: hdr.into_iter().map(|(name, histogram)| (name.to_owned(), encoded(histogram))).collect(),
         }
@@ -219,12 +219,14 @@ fn heat(histogram: &Histogram<u32>, bounds: &[f64]) -> Vec<u64> {
     rows
 }
 
-fn environment(evidence: &Evidence<'_>) -> BTreeMap<String, String> {
+fn environment(plan: &Plan, evidence: &Evidence<'_>) -> BTreeMap<String, String> {
     let identities = evidence.identities;
     let prepared = format!(
         "{} registered, {} logged in, {} resumed",
         identities.registered, identities.logged_in, identities.resumed
     );
+    let processes: Vec<&str> =
+        plan.stack.iter().flat_map(|stack| stack.pids.keys()).map(String::as_str).collect();
     let read = |path: &str| std::fs::read_to_string(path).unwrap_or_default().trim().to_owned();
     [
         ("hardware", usage::hardware()),
@@ -232,8 +234,11 @@ fn environment(evidence: &Evidence<'_>) -> BTreeMap<String, String> {
         ("load average at the end", read("/proc/loadavg")),
         ("build of the generator", if cfg!(debug_assertions) { "debug" } else { "optimised" }.to_owned()),
         ("identities", prepared),
+        ("version of the generator", plan.version.clone()),
+        ("processes of the stack", processes.join(", ")),
     ]
     .into_iter()
+    .filter(|(_, value)| !value.is_empty())
     .map(|(name, value)| (name.to_owned(), value))
     .collect()
 }

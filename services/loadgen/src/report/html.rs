@@ -14,8 +14,9 @@ use crate::{
 /// Failed calls that the page lists; the data has more.
 const FAILURES_SHOWN: usize = 50;
 
-/// The page of one or more runs, compared with earlier ones where a counterpart is among them.
-pub fn page(runs: &[Report], earlier: &[Report]) -> String {
+/// The page of one or more runs, compared with earlier ones where a counterpart is among them. `headline` says what they came to
+/// together; it may be empty.
+pub fn page(headline: &str, runs: &[Report], earlier: &[Report]) -> String {
     let mut out = String::with_capacity(256 * 1_024);
     let title = runs.first().map_or("no run", |run| run.title.as_str());
     let _ = write!(
@@ -25,6 +26,9 @@ pub fn page(runs: &[Report], earlier: &[Report]) -> String {
         escape(title),
         include_str!("style.css")
     );
+    if !headline.is_empty() {
+        let _ = write!(out, "<h1>{}</h1>", escape(headline));
+    }
     if runs.len() > 1 {
         overview(&mut out, runs);
     }

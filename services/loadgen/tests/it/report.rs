@@ -14,7 +14,7 @@ async fn a_page_needs_nothing_from_elsewhere_and_gives_its_data_back() {
     plan.scenario = only("\"view\", \"order\"");
     plan.objectives = "p50<10s,success>99.9%".parse().unwrap();
     let run = run(&plan).await;
-    let page = report::page(std::slice::from_ref(&run), std::slice::from_ref(&run));
+    let page = report::page("", std::slice::from_ref(&run), std::slice::from_ref(&run));
     for outside in ["src=", "href=", "@import", "url("] {
         assert!(!page.contains(outside), "{outside}");
     }

@@ -46,7 +46,7 @@ async fn a_generator_that_can_not_keep_its_schedule_is_invalid_everywhere() {
     assert!(!report.is_valid(), "{:?}", report.generator);
     assert_eq!(report.word(), "INVALID");
     assert!(loadgen::report::summary(&report).contains("INVALID"));
-    let page = loadgen::report::page(std::slice::from_ref(&report), &[]);
+    let page = loadgen::report::page("", std::slice::from_ref(&report), &[]);
     let (shown, data) = page.split_once("<script").unwrap();
     assert!(shown.contains("INVALID") && data.contains("\"invalid\":[\"the generator"));
     stub.stop().await;
