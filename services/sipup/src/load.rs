@@ -202,7 +202,7 @@ impl Args {
         for run in &runs {
             say(&report::summary(run));
         }
-        let headline = found.as_ref().map(headline).unwrap_or_default();
+        let headline = found.as_ref().map(|knee| headline(knee, &runs)).unwrap_or_default();
         if !headline.is_empty() {
             say(&headline);
         }
@@ -307,13 +307,23 @@ async fn search(
     problem.map_or(Ok((runs, knee)), |error| Err(error.into()))
 }
 
-fn headline(knee: &knee::Knee) -> String {
+/// What a search came to. A run that can't be believed counts as missed, so the platform may be better than it seems.
+fn headline(knee: &knee::Knee, runs: &[Report]) -> String {
     if knee.rates.is_empty() {
         return "The search for the knee was ended before it found one".to_owned();
     }
-    let (least, most) = knee.spread();
-    let searches = knee.rates.len();
-    format!("Knee: {:.0} calls/s (median of {searches} searches, {least:.0} to {most:.0})", knee.median())
+    let ((least, most), searches) = (knee.spread(), knee.rates.len());
+    let found = format!(
+        "Knee: {:.0} calls/s (median of {searches} searches, {least:.0} to {most:.0})",
+        knee.median()
+    );
+    match runs.iter().filter(|run| !run.is_valid()).count() {
+        0 => found,
+        invalid => format!(
+            "{found}; {invalid} of {} runs were INVALID, so the platform's knee may be higher",
+            runs.len()
+        ),
+    }
 }
 
 /// Ends the run at Ctrl-C; there is a report of what was until then.
