@@ -1,4 +1,4 @@
-//! The user that Postgres runs as: it refuses to be root.
+//! The user that Postgres runs as: it refuses to be root, and to be somebody without a name.
 
 use std::ffi::OsStr;
 use std::fs;
@@ -17,7 +17,7 @@ const NOBODY: u32 = 65534;
 /// Parent of the folders of `nobody`: a private folder of ours can't be passed through by another user.
 const NOBODYS_HOMES: &str = "/var/lib/sipup";
 
-/// How a program is kept from running as root.
+/// How a program is kept from running as root, or as a user without a name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Account {
     /// As who we are.
@@ -29,14 +29,20 @@ pub(crate) enum Account {
 }
 
 impl Account {
-    /// The account for Postgres: our own, unless we are root.
+    /// The account for Postgres: our own, unless we are root or, as in some containers, nobody the system knows.
     pub(crate) async fn for_postgres() -> Self {
-        if !nix::unistd::geteuid().is_root() {
+        let user = nix::unistd::geteuid();
+        let is_known = matches!(nix::unistd::User::from_uid(user), Ok(Some(_)));
+        if is_known && !user.is_root() {
             return Self::Own;
         }
         let mut probe = Self::Namespace.command(Path::new("true"));
         let probe = probe.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).status().await;
-        if probe.is_ok_and(|status| status.success()) { Self::Namespace } else { Self::Nobody }
+        match probe {
+            Ok(status) if status.success() => Self::Namespace,
+            _ if user.is_root() => Self::Nobody,
+            _ => Self::Own,
+        }
     }
 
     /// A command that runs `program` under this account.

@@ -63,6 +63,8 @@ impl Ending {
         if !process.signal(self.signal()) {
             return false;
         }
+        // A stopped process would not even see the request.
+        process.signal(Signal::SIGCONT);
         if !process.gone_within(self.patience).await {
             process.signal(Signal::SIGKILL);
             process.gone_within(Duration::from_secs(10)).await;
@@ -178,8 +180,14 @@ fn describe(status: std::io::Result<ExitStatus>) -> String {
     status.map_or_else(|err| format!("status unknown: {err}"), |status| status.to_string())
 }
 
-/// Opens a log for appending, readable by its owner only.
+/// Beyond this size, a log is put aside when its process starts: 16 MiB.
+const LARGEST_LOG: u64 = 16 << 20;
+
+/// Opens a log for appending, readable by its owner only. One that has grown large is first put aside as `.log.old`.
 pub(crate) fn open_log(path: &Path) -> Result<File> {
+    if path.metadata().is_ok_and(|about| about.len() > LARGEST_LOG) {
+        fs::rename(path, path.with_extension("log.old")).map_err(Error::file("put aside", path))?;
+    }
     let open = fs::OpenOptions::new().create(true).append(true).mode(0o600).open(path);
     open.map_err(Error::file("open the log", path))
 }

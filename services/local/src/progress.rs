@@ -40,7 +40,7 @@ impl Progress {
     pub fn line(&self, text: &str) {
         match self {
             // A terminal that went away is no reason to fail, here and below.
-            Self::Bars(bars) => drop(bars.suspend(|| writeln!(std::io::stderr(), "{text}"))),
+            Self::Bars(bars) => drop(bars.println(text)),
             Self::Lines => drop(writeln!(std::io::stderr(), "{text}")),
             Self::Silent => {}
         }

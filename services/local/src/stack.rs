@@ -9,6 +9,8 @@ mod report;
 mod secrets;
 mod services;
 
+use std::fs::Permissions;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -77,12 +79,15 @@ impl Stack {
         let wheels = Wheels::new(options.wheels.clone(), options.progress.clone());
         let secrets = Secrets::in_folder(folder.inside("secrets")?);
         let supervisor = Supervisor::new(folder.record(), events);
-        Ok(Self { plan: Plan { options, folder, layout }, wheels, secrets, supervisor })
+        let plan = Plan { options, folder, layout };
+        plan.check()?;
+        Ok(Self { plan, wheels, secrets, supervisor })
     }
 
     /// Brings everything up, then tells what happens to it. Ends only by an error.
     async fn run(&self, events: &mut mpsc::UnboundedReceiver<Event>) -> Result<()> {
         let begun = Instant::now();
+        self.remove_ready_file();
         let mut info = {
             let start = self.start();
             tokio::pin!(start);
@@ -137,6 +142,10 @@ impl Stack {
     }
 
     async fn stop(&self, events: &mut mpsc::UnboundedReceiver<Event>) {
+        self.remove_ready_file();
+        if self.supervisor.is_idle() {
+            return;
+        }
         let phase = self.plan.options.progress.phase("stop");
         phase.doing("Envoy, services, Valkey, Postgres");
         self.supervisor.stop().await;
@@ -147,9 +156,6 @@ impl Stack {
             {
                 self.tell(&event);
             }
-        }
-        if let Some(path) = &self.plan.options.ready_file {
-            let _ = std::fs::remove_file(path);
         }
         phase.done("everything has ended");
     }
@@ -162,6 +168,11 @@ impl Stack {
         let Some(path) = &self.plan.options.ready_file else { return Ok(()) };
         let text = serde_json::to_vec_pretty(info).map_err(Error::hook("describe the stack"))?;
         files::write_whole(path, &text)
+    }
+
+    /// What a killed run wrote is not true any more, and soon neither is ours.
+    fn remove_ready_file(&self) {
+        let _ = self.plan.options.ready_file.as_ref().map(std::fs::remove_file);
     }
 }
 
@@ -191,10 +202,9 @@ fn choose_ports(options: &Options) -> Result<(Option<Block>, Layout)> {
 
 fn temporary_folder() -> Result<TempDir> {
     let parent = std::env::temp_dir();
-    tempfile::Builder::new()
-        .prefix("sipup-")
-        .tempdir_in(&parent)
-        .map_err(Error::file("create a folder in", &parent))
+    let mut builder = tempfile::Builder::new();
+    let builder = builder.prefix("sipup-").permissions(Permissions::from_mode(0o700));
+    builder.tempdir_in(&parent).map_err(Error::file("create a folder in", &parent))
 }
 
 fn remove(temporary: Option<TempDir>) -> Result<()> {

@@ -165,6 +165,11 @@ impl Supervisor {
         self.record.pids()
     }
 
+    /// Whether nothing was started that was not stopped since.
+    pub(crate) fn is_idle(&self) -> bool {
+        lock(&self.watched).is_empty()
+    }
+
     /// Stops everything, stage by stage in the reverse order of the start.
     pub(crate) async fn stop(&self) {
         loop {

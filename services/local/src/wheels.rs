@@ -117,7 +117,7 @@ impl Wheels {
             Err(_) if unpacked.exists() => {}
             renamed => renamed.map_err(Error::file("create", unpacked))?,
         }
-        phase.done(&format!("{} ready", wheel.pin()));
+        phase.done(&format!("{} unpacked", wheel.pin().rsplit("==").next().unwrap_or_default()));
         Ok(())
     }
 }

@@ -23,6 +23,16 @@ pub(super) struct Database {
 }
 
 impl Database {
+    /// Everything after the role and its password stays as it was given.
+    pub(super) fn given(url: &str) -> Result<Self> {
+        let problem = |problem: &str| Error::Option { option: "--postgres-url", problem: problem.to_owned() };
+        url.parse::<tokio_postgres::Config>().map_err(|err| problem(&err.to_string()))?;
+        let (_, servers) = url
+            .split_once('@')
+            .ok_or_else(|| problem("write it as `postgres://role:password@host:port/database`"))?;
+        Ok(Self { owner_url: url.to_owned(), replica_url: None, servers: servers.to_owned() })
+    }
+
     /// The URL with which `service` logs in; its password goes separately.
     pub(super) fn url_of(&self, service: Service) -> String {
         format!("postgres://svc_{service}@{}", self.servers)
@@ -32,7 +42,7 @@ impl Database {
 /// Has the database ready for the services: servers, database, schemas, roles.
 pub(super) async fn postgres(stack: &Stack, programs: &Programs) -> Result<Database> {
     if let Some(url) = &stack.plan.options.postgres_url {
-        let database = given(url)?;
+        let database = Database::given(url)?;
         commands::migrate(stack, &database).await?;
         return Ok(database);
     }
@@ -73,16 +83,6 @@ async fn primary(stack: &Stack, programs: &Programs) -> Result<Primary> {
     Ok(primary)
 }
 
-/// Everything after the role and its password stays as it was given.
-fn given(url: &str) -> Result<Database> {
-    let problem = |problem: &str| Error::Option { option: "--postgres-url", problem: problem.to_owned() };
-    url.parse::<tokio_postgres::Config>().map_err(|err| problem(&err.to_string()))?;
-    let (_, servers) = url
-        .split_once('@')
-        .ok_or_else(|| problem("write it as `postgres://role:password@host:port/database`"))?;
-    Ok(Database { owner_url: url.to_owned(), replica_url: None, servers: servers.to_owned() })
-}
-
 /// Has the Valkey cluster ready.
 pub(super) async fn valkey(stack: &Stack, programs: &Programs) -> Result<()> {
     if stack.plan.options.redis_url.is_some() {
@@ -108,9 +108,9 @@ mod tests {
 
     #[test]
     fn a_given_url_keeps_its_servers_and_options_for_the_services() {
-        let database = given("postgres://owner:secret@h1:1,h2:2/shop?sslmode=require").unwrap();
+        let database = Database::given("postgres://owner:secret@h1:1,h2:2/shop?sslmode=require").unwrap();
         assert_eq!(database.url_of(Service::Orders), "postgres://svc_orders@h1:1,h2:2/shop?sslmode=require");
-        assert!(given("postgres://h1:1/shop").is_err());
-        assert!(given("nonsense").is_err());
+        assert!(Database::given("postgres://h1:1/shop").is_err());
+        assert!(Database::given("nonsense").is_err());
     }
 }

@@ -16,6 +16,10 @@ const STOP_BOUND: Duration = Duration::from_secs(5);
 /// A service that was restarted gets calls again this soon.
 const HEALTH_INTERVAL: Duration = Duration::from_secs(1);
 
+/// Where pages under development are served from.
+const PAGES: [&str; 4] =
+    ["http://localhost:3000", "http://127.0.0.1:3000", "http://localhost:5173", "http://127.0.0.1:5173"];
+
 /// Starts Envoy in front of the services, which must be ready: its first look at them decides whether they get calls.
 pub(super) async fn start(stack: &Stack, programs: &Programs) -> Result<()> {
     let phase = stack.plan.options.progress.phase("Envoy");
@@ -64,6 +68,7 @@ fn config(stack: &Stack) -> Result<Config> {
     config.metrics_listen = loopback(layout.ingress_metrics());
     config.admin = loopback(layout.ingress_admin());
     config.limits.health_interval = HEALTH_INTERVAL;
+    config.cors_origins = PAGES.map(str::to_owned).into();
     config.access_log = stack.plan.logs()?.join("envoy-access.jsonl");
     config.local_limit = options.local_limit.map(|per_second| LocalLimit {
         per_second,

@@ -11,6 +11,7 @@ use crate::folder::DataFolder;
 use crate::ports::Layout;
 use crate::progress::Progress;
 use crate::stack::DemoUser;
+use crate::stack::databases::Database;
 use crate::valkey::MASTERS;
 
 /// A service of the platform.
@@ -174,6 +175,12 @@ pub(super) struct Plan {
 }
 
 impl Plan {
+    /// Refuses what can't work before anything is started.
+    pub(super) fn check(&self) -> Result<()> {
+        self.redis_nodes()?;
+        self.options.postgres_url.as_deref().map_or(Ok(()), |url| Database::given(url).map(drop))
+    }
+
     /// The folder of the logs.
     pub(super) fn logs(&self) -> Result<PathBuf> {
         self.folder.inside("logs")

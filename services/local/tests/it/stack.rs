@@ -12,7 +12,7 @@ use tempfile::TempDir;
 use tokio::sync::oneshot;
 use tokio::task::JoinSet;
 
-const SOON: Duration = Duration::from_secs(120);
+const SOON: Duration = Duration::from_mins(2);
 
 /// A data folder and the stand-in beside it.
 struct Fixture {
@@ -25,7 +25,7 @@ impl Fixture {
         let stand_in = folder.path().join("sipup");
         let log = folder.path().join("commands");
         // The stack hands its own environment on, but not what this test would have to set for all tests at once.
-        let text = include_str!("stand_in.py").replace("os.environ[\"STAND_IN_LOG\"]", &format!("{log:?}"));
+        let text = include_str!("stand_in.py").replace("COMMANDS", &serde_json::to_string(&log)?);
         std::fs::write(&stand_in, text)?;
         std::fs::set_permissions(&stand_in, std::fs::Permissions::from_mode(0o755))?;
         Ok(Self { folder })

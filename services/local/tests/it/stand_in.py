@@ -19,7 +19,7 @@ class Ready(http.server.BaseHTTPRequestHandler):
 def main():
     command = sys.argv[1]
     if command != "serve":
-        with open(os.environ["STAND_IN_LOG"], "a") as log:
+        with open(COMMANDS, "a") as log:
             log.write(command + "\n")
         if command in ("migrate", "seed") and "SIPUP_DATABASE_URL" not in os.environ:
             sys.exit("no database")
