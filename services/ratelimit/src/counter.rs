@@ -89,7 +89,7 @@ impl Counter {
                 });
             }
             Self::Rate { interval, arrival } => {
-                *arrival = arrival.saturating_sub(*interval * u64::from(cost))
+                *arrival = arrival.saturating_sub(*interval * u64::from(cost));
             }
         }
     }

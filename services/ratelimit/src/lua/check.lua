@@ -1,9 +1,10 @@
 -- Decides over all limits of one principal in one step: either each counts the act or none does. A denial counts nothing.
 --
 -- KEYS: the principal's penalty, its known networks, then one counter per limit; all with one hash tag. Time is the server's.
--- ARGV: `check`, or `peek` which writes nothing; then for each counter NINE values:
---   kind (`w` ring, `e` exact, `g` rate), cost, limit, span (window in ms; for `g` the microseconds of one unit),
---   shadow (1 or 0), network that may pass all the same (or ''), denials before a penalty (0: never), its first length, its longest (ms).
+-- ARGV: `check`, or `peek` which writes nothing; then for each counter FIVE values:
+--   kind (`w` ring, `e` exact, `g` rate), cost, limit, span (window in ms; for `g` the microseconds of one unit), and either '' or
+--   "shadow after first longest network": 1 or 0, denials before a penalty (0: never), its first and longest length in ms, and the network
+--   that may pass all the same (or nothing). One text, empty for most, because every argument costs.
 -- Returns: 1 admitted or 0; ms the penalty lasts (0: none); its level; 1 if it began now; the server's time in ms;
 --   then for each counter FIVE values: 1 within the limit, 0 beyond, 2 beyond but from a known network; remaining; ms until it is as without
 --   any act; ms until there is room for this cost; the stamp that takes the act back.
@@ -20,9 +21,10 @@ local time = redis.call('TIME')
 local now_us = time[1] * 1000000 + time[2]
 local now = math.floor(now_us / 1000)
 
+local stored = redis.call('MGET', KEYS[1], unpack(KEYS, 3))
+
 -- Level, end, denials, since when they are counted.
-local function penalty()
-  local text = redis.call('GET', KEYS[1])
+local function penalty(text)
   if not text then return 0, 0, 0, 0 end
   local level, ends, denials, since = string.match(text, '^(%d+) (%d+) (%d+) (%d+)$')
   return tonumber(level), tonumber(ends), tonumber(denials), tonumber(since)
@@ -31,12 +33,11 @@ end
 -- Each answers: whether there is room, remaining, ms until empty, ms until room, stamp, and what to store with its life if the act counts.
 local kinds = {}
 
-function kinds.w(key, cost, limit, window)
+function kinds.w(key, raw, cost, limit, window)
   local width = math.max(1, math.ceil(window / (SLOTS - 1)))
   local current = math.floor(now / width) % TURN
   local counts, used, oldest_newest = {current}, 0, 0
   for i = 2, SLOTS + 1 do counts[i] = 0 end
-  local raw = redis.call('GET', key)
   if raw then
     local old = {struct.unpack(FORMAT, raw)}
     local shift = (current - old[1]) % TURN
@@ -71,8 +72,9 @@ function kinds.w(key, cost, limit, window)
   return room, math.max(0, limit - used), reset, wait, counts[1], store
 end
 
-function kinds.e(key, cost, limit, window)
-  local raw, live = redis.call('GET', key) or '', {}
+function kinds.e(key, raw, cost, limit, window)
+  local live = {}
+  raw = raw or ''
   for at = 1, #raw, 8 do
     local stamp = struct.unpack('>d', raw, at)
     if stamp > now_us - window * 1000 then live[#live + 1] = stamp end
@@ -93,8 +95,8 @@ function kinds.e(key, cost, limit, window)
   return room, math.max(0, limit - #live), reset, wait, now_us, store
 end
 
-function kinds.g(key, cost, burst, interval)
-  local raw, arrival = redis.call('GET', key), now_us
+function kinds.g(key, raw, cost, burst, interval)
+  local arrival = now_us
   if raw then arrival = math.max(now_us, (struct.unpack('>d', raw))) end
   local next, full = arrival + cost * interval, burst * interval
   local room, wait = next - now_us <= full, 0
@@ -107,26 +109,32 @@ function kinds.g(key, cost, burst, interval)
 end
 
 local function known(network)
-  local seen = network ~= '' and redis.call('ZSCORE', KEYS[2], network)
+  local seen = network and network ~= '' and redis.call('ZSCORE', KEYS[2], network)
   return seen and tonumber(seen) > now - NETWORK_KEPT
 end
 
-local level, ends, denials, since = penalty()
+local level, ends, denials, since = penalty(stored[1])
 local admitted, stores, violated = ends <= now, {}, nil
 local reply = {0, math.max(0, ends - now), level, 0, now}
 
 for k = 1, #KEYS - 2 do
-  local at = 2 + (k - 1) * 9
-  local cost, shadow = tonumber(ARGV[at + 1]), ARGV[at + 4] == '1'
+  local at = 2 + (k - 1) * 5
+  local cost, more = tonumber(ARGV[at + 1]), ARGV[at + 4]
+  local shadow, after, first_length, longest, network
+  if more ~= '' then
+    shadow, after, first_length, longest, network = string.match(more, '^(%d) (%d+) (%d+) (%d+) (.*)$')
+  end
   local room, remaining, reset, wait, stamp, store =
-    kinds[ARGV[at]](KEYS[k + 2], cost, tonumber(ARGV[at + 2]), tonumber(ARGV[at + 3]))
+    kinds[ARGV[at]](KEYS[k + 2], stored[k + 1], cost, tonumber(ARGV[at + 2]), tonumber(ARGV[at + 3]))
   local verdict = room and 1 or 0
-  if not room and known(ARGV[at + 5]) then verdict = 2 end
-  if verdict == 0 and not shadow then
-    if admitted and ARGV[at + 6] ~= '0' then violated = at end
+  if not room and known(network) then verdict = 2 end
+  if verdict == 0 and shadow ~= '1' then
+    if admitted and after and after ~= '0' then
+      violated = {tonumber(ARGV[at + 3]), tonumber(after), tonumber(first_length), tonumber(longest)}
+    end
     admitted = false
   end
-  if room and cost > 0 then stores[#stores + 1] = {store, k} end
+  if room and cost > 0 then stores[#stores + 1] = {store, k, cost} end
   local first = 5 + (k - 1) * 5
   reply[first + 1], reply[first + 2], reply[first + 3], reply[first + 4], reply[first + 5] = verdict, remaining, reset, wait, stamp
 end
@@ -134,14 +142,12 @@ end
 if admitted then
   reply[1] = 1
   for _, entry in ipairs(stores) do
-    local store, k = entry[1], entry[2]
-    local cost = tonumber(ARGV[2 + (k - 1) * 9 + 1])
+    local store, remaining = entry[1], 5 + (entry[2] - 1) * 5 + 2
     if writes then store() end
-    reply[5 + (k - 1) * 5 + 2] = reply[5 + (k - 1) * 5 + 2] - cost
+    reply[remaining] = reply[remaining] - entry[3]
   end
 elseif violated and writes then
-  local span, threshold = tonumber(ARGV[violated + 3]), tonumber(ARGV[violated + 6])
-  local first, longest = tonumber(ARGV[violated + 7]), tonumber(ARGV[violated + 8])
+  local span, threshold, first, longest = unpack(violated)
   if ends > 0 then
     -- One level less for each clean day since the last one ended; the rest of a day counts on.
     local clean = math.floor((now - ends) / DAY)

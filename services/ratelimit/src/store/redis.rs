@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use platform::redis::{Argument, Redis, Script, Unavailable};
 
-use super::{Answer, Ask, Away, Held, Mode, Refund, Standing, Store, Verdict, counter_key, kind, span};
+use super::{Answer, Ask, Away, Held, Item, Mode, Refund, Standing, Store, Verdict, counter_key, kind, span};
 
 /// Decides over all limits of one principal.
 pub const CHECK: &str = include_str!("../lua/check.lua");
@@ -86,21 +86,12 @@ impl Store for RedisStore {
             let rule = &item.rule;
             let (kind, span) = (kind(rule.algorithm), span(rule.algorithm));
             keys.push(counter_key(&ask.tag, &rule.name, kind, span));
-            let network = ask.network.as_deref().filter(|_| rule.known_networks_pass);
-            let penalty = rule
-                .penalty
-                .map(|penalty| (i64::from(penalty.after), millis(penalty.first), millis(penalty.longest)));
-            let (after, first, longest) = penalty.unwrap_or_default();
             arguments.extend([
                 kind.into(),
                 i64::from(item.cost).into(),
                 i64::from(rule.limit).into(),
                 i64::try_from(span).unwrap_or(i64::MAX).into(),
-                i64::from(rule.shadow).into(),
-                network.unwrap_or_default().into(),
-                after.into(),
-                first.into(),
-                longest.into(),
+                more(item, ask.network.as_deref()).into(),
             ]);
         }
         let reply: Vec<i64> = self.redis.run(&self.check, keys, arguments).await?;
@@ -128,6 +119,18 @@ impl From<Unavailable> for Away {
     fn from(_: Unavailable) -> Self {
         Self
     }
+}
+
+/// What few rules need, as the script reads it; empty for the others.
+fn more(item: &Item, network: Option<&str>) -> String {
+    let rule = &item.rule;
+    let network = network.filter(|_| rule.known_networks_pass);
+    if !rule.shadow && rule.penalty.is_none() && network.is_none() {
+        return String::new();
+    }
+    let penalty = rule.penalty.map(|penalty| (penalty.after, millis(penalty.first), millis(penalty.longest)));
+    let (after, first, longest) = penalty.unwrap_or_default();
+    format!("{} {after} {first} {longest} {}", u8::from(rule.shadow), network.unwrap_or_default())
 }
 
 /// Reads the reply of the check; None if it is of another form.
