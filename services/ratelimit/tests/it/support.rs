@@ -238,8 +238,8 @@ pub(crate) fn fresh(prefix: &str) -> String {
 
 /// An address that no other test has.
 pub(crate) fn fresh_ip() -> String {
-    let [a, b, c, d, e, f, ..] = *Uuid::new_v4().as_bytes();
-    format!("2001:db8:{a:x}{b:02x}:{c:x}{d:02x}:{e:x}{f:02x}::1")
+    let text = Uuid::new_v4().simple().to_string();
+    format!("2001:db8:{}:{}:{}::1", &text[..4], &text[4..8], &text[8..12])
 }
 
 /// Asks again until the answer is `true`; fails after half a minute.
