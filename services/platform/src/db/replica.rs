@@ -147,6 +147,12 @@ impl Follower {
             && self.freshness(Some(wanted)) == Freshness::Reached
     }
 
+    /// Ends when the replica has gone, or has stopped to say where it is.
+    pub(crate) async fn gone(&self) {
+        // Fails only without a sender, and that is here.
+        let _ = self.0.heard.subscribe().wait_for(Option::is_none).await;
+    }
+
     /// Looks for a replica and follows it, for ever. Tells `pool` where it is.
     pub(crate) async fn follow(self, connector: Connector, pool: Pool) {
         loop {

@@ -99,8 +99,21 @@ impl Db {
             let mut timer = Timer::start(self.metrics(), name, role);
             let (outcome, remedy) = match self.begin_read(role, name, access).instrument(span.clone()).await {
                 Ok(run) => {
-                    let outcome = work.clone()(&ReadOnly::new(&run)).instrument(span.clone()).await;
-                    (outcome, end_read(run))
+                    let outcome = {
+                        let ro = ReadOnly::new(&run);
+                        let reading = work.clone()(&ro).instrument(span.clone());
+                        tokio::select! {
+                            outcome = reading => Some(outcome),
+                            // A replica that hangs must not keep its readers until their deadlines.
+                            () = self.0.follower.gone(), if role == Role::Replica => None,
+                        }
+                    };
+                    if let Some(outcome) = outcome {
+                        (outcome, end_read(run))
+                    } else {
+                        run.lease().set_broken();
+                        (Err(Error::unavailable("the replica is gone").into()), Remedy::Reconnect)
+                    }
                 }
                 // The pool has tried for as long as it may. Only another server is worth another attempt.
                 Err(error) if role == Role::Primary => return timer.end(Ended::Failed, Err(error.into())),
