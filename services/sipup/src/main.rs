@@ -4,6 +4,8 @@ mod catalog;
 mod down;
 mod ingress;
 mod keys;
+mod limits;
+mod load;
 mod migrate;
 mod runtime;
 mod seed;
@@ -38,6 +40,11 @@ enum Command {
     /// Make or change the keys that sign access tokens.
     #[command(subcommand)]
     Keys(keys::Command),
+    /// Put load on a running platform, check its answers, and report.
+    Load(Box<load::Args>),
+    /// Look at the rate limits of a running platform.
+    #[command(subcommand)]
+    Limits(limits::Command),
     /// Show or check the ingress' configuration.
     #[command(subcommand)]
     Ingress(ingress::Command),
@@ -61,6 +68,8 @@ fn main() -> ExitCode {
         Command::Seed(args) => runtime::run(args.run()),
         Command::Catalog(command) => runtime::run(command.run()),
         Command::Keys(command) => runtime::run(command.run()),
+        Command::Load(args) => args.run(),
+        Command::Limits(command) => runtime::run(command.run()),
         Command::Ingress(command) => runtime::run(command.run()),
     })
 }

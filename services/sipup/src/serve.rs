@@ -21,6 +21,8 @@ pub(crate) enum Command {
     Auth(Box<Service<auth::Args>>),
     /// E-mails and all other work that happens later.
     Jobs(Box<Service<jobs::Args>>),
+    /// Rate limits and the count of active users.
+    Ratelimit(Box<Service<ratelimit::Args>>),
 }
 
 #[derive(Args, Debug)]
@@ -43,6 +45,7 @@ impl Command {
             Self::Orders(service) => service.run("orders", Schema::Orders, |args| &args.database, orders::serve),
             Self::Auth(service) => service.run("auth", Schema::Auth, |args| &args.database, auth::serve),
             Self::Jobs(service) => service.run("jobs", Schema::Jobs, |args| &args.database, jobs::serve),
+            Self::Ratelimit(service) => service.run_alone("ratelimit", ratelimit::serve),
         }
     }
 }
@@ -55,15 +58,23 @@ impl<A: Args + std::fmt::Debug> Service<A> {
         database: impl Fn(&A) -> &DbArgs,
         serve: impl AsyncFnOnce(A, Context) -> anyhow::Result<()>,
     ) -> anyhow::Result<ExitCode> {
-        if self.check {
-            return Ok(ExitCode::SUCCESS);
-        }
-        let identity = Identity { service: name, version: env!("SIPUP_VERSION") };
         let database = database(&self.service).clone();
-        platform::run(identity, &self.telemetry, self.service, async |args, mut context: Context| {
+        self.run_alone(name, async |args, mut context: Context| {
             until_schema_fits(&mut context, schema, database);
             serve(args, context).await
-        })?;
+        })
+    }
+
+    /// Runs a service that has no database.
+    fn run_alone(
+        self,
+        name: &'static str,
+        serve: impl AsyncFnOnce(A, Context) -> anyhow::Result<()>,
+    ) -> anyhow::Result<ExitCode> {
+        if !self.check {
+            let identity = Identity { service: name, version: env!("SIPUP_VERSION") };
+            platform::run(identity, &self.telemetry, self.service, serve)?;
+        }
         Ok(ExitCode::SUCCESS)
     }
 }
