@@ -7,7 +7,8 @@ fn main() {
     // An image is built without a repository: there the hash comes by argument.
     println!("cargo:rerun-if-env-changed=SIPUP_GIT_HASH");
     #[expect(clippy::disallowed_methods, reason = "build scripts are told things by the environment")]
-    let hash = std::env::var("SIPUP_GIT_HASH").ok().or_else(of_repository).unwrap_or_else(|| "unknown".to_owned());
+    let hash =
+        std::env::var("SIPUP_GIT_HASH").ok().or_else(of_repository).unwrap_or_else(|| "unknown".to_owned());
     println!("cargo:rustc-env=SIPUP_VERSION={} ({hash})", env!("CARGO_PKG_VERSION"));
 }
 

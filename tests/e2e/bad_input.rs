@@ -39,7 +39,8 @@ async fn quantities_that_can_not_be_are_refused_by_name() {
     assert_eq!(refused(&client, &[("NO-SUCH-SKU", 1)]).await.code(), Code::FailedPrecondition);
     // A number that JSON can say and the contract can't.
     let token = format!("authorization: Bearer {}", client.token());
-    let body = json!({"items": [{"sku": sku, "quantity": 99_999_999_999_i64}], "requestId": "too-large"}).to_string();
+    let body = json!({"items": [{"sku": sku, "quantity": 99_999_999_999_i64}], "requestId": "too-large"})
+        .to_string();
     let url = format!("{}/v1/orders", world().stack.url());
     let reply = curl(&["--header", &token, "--data", &body, &url]).await.unwrap();
     assert_eq!((reply.status, reply.json()["code"].as_i64()), (400, Some(3)), "{reply:?}");
@@ -60,11 +61,13 @@ async fn bad_json_is_refused_as_such() {
 async fn a_body_of_five_megabytes_is_refused_over_grpc_and_rest() {
     let client = buyer(&world().stack).await;
     let note = "x".repeat(5 << 20);
-    let request = CreateOrderRequest { note: note.clone(), request_id: "large".into(), ..order_of(&[("A", 1)]) };
+    let request =
+        CreateOrderRequest { note: note.clone(), request_id: "large".into(), ..order_of(&[("A", 1)]) };
     assert_eq!(client.orders().create_order(request).await.unwrap_err().code(), Code::ResourceExhausted);
     let mut body = tempfile::NamedTempFile::new().unwrap();
     write!(body, "{{\"note\": \"{note}\"}}").unwrap();
-    let (token, data) = (format!("authorization: Bearer {}", client.token()), format!("@{}", body.path().display()));
+    let (token, data) =
+        (format!("authorization: Bearer {}", client.token()), format!("@{}", body.path().display()));
     let url = format!("{}/v1/orders", world().stack.url());
     assert_eq!(curl(&["--header", &token, "--data-binary", &data, &url]).await.unwrap().status, 413);
 }
@@ -94,7 +97,11 @@ async fn tokens_that_are_not_ours_are_refused() {
         let direct = Client::connect(&service.url).await.unwrap();
         let mut request = Request::new(ListOrdersRequest::default());
         request.metadata_mut().insert("authorization", format!("Bearer {token}").parse().unwrap());
-        assert_eq!(direct.orders().list_orders(request).await.unwrap_err().code(), Code::Unauthenticated, "{token}");
+        assert_eq!(
+            direct.orders().list_orders(request).await.unwrap_err().code(),
+            Code::Unauthenticated,
+            "{token}"
+        );
     }
 }
 
@@ -106,9 +113,16 @@ async fn a_page_token_of_another_caller_is_refused() {
     for _ in 0..2 {
         one.order(&Uuid::now_v7().to_string(), &[(&sku, 1)]).await.unwrap();
     }
-    let list = |page_token: &str| ListOrdersRequest { page_size: 1, page_token: page_token.into(), ..Default::default() };
+    let list = |page_token: &str| ListOrdersRequest {
+        page_size: 1,
+        page_token: page_token.into(),
+        ..Default::default()
+    };
     let page = one.orders().list_orders(list("")).await.unwrap().into_inner();
-    assert_eq!(one.orders().list_orders(list(&page.next_page_token)).await.unwrap().into_inner().orders.len(), 1);
+    assert_eq!(
+        one.orders().list_orders(list(&page.next_page_token)).await.unwrap().into_inner().orders.len(),
+        1
+    );
     let status = other.orders().list_orders(list(&page.next_page_token)).await.unwrap_err();
     assert_eq!(status.code(), Code::InvalidArgument);
     assert_eq!(status.get_error_details().bad_request().unwrap().field_violations[0].field, "page_token");
@@ -121,12 +135,24 @@ async fn text_that_is_not_utf_8_is_refused_and_harms_nobody() {
     let end = message.len();
     message[end - 2..].copy_from_slice(&[0xff, 0xfe]);
     let mut body = tempfile::NamedTempFile::new().unwrap();
-    body.write_all(&[&[0], u32::try_from(message.len()).unwrap().to_be_bytes().as_slice(), &message].concat()).unwrap();
+    body.write_all(
+        &[&[0], u32::try_from(message.len()).unwrap().to_be_bytes().as_slice(), &message].concat(),
+    )
+    .unwrap();
     let url = format!("{}/sipup.catalog.v1.CatalogService/GetProduct", world().stack.url());
     let data = format!("@{}", body.path().display());
-    let reply = curl(&["--http1.1", "--header", "content-type: application/grpc-web+proto", "--header", "x-grpc-web: 1", "--data-binary", &data, &url])
-        .await
-        .unwrap();
+    let reply = curl(&[
+        "--http1.1",
+        "--header",
+        "content-type: application/grpc-web+proto",
+        "--header",
+        "x-grpc-web: 1",
+        "--data-binary",
+        &data,
+        &url,
+    ])
+    .await
+    .unwrap();
     let status: i32 = reply.header("grpc-status").unwrap().parse().unwrap();
     assert!(Code::from(status) != Code::Ok && Code::from(status) != Code::Unavailable, "{reply:?}");
     assert_eq!(client.products(1).await.unwrap().len(), 1);
@@ -164,6 +190,7 @@ async fn items_without_a_sku_name_their_place() {
     };
     let status = client.orders().create_order(request).await.unwrap_err();
     let details = status.get_error_details();
-    let fields: Vec<&str> = details.bad_request().unwrap().field_violations.iter().map(|v| v.field.as_str()).collect();
+    let fields: Vec<&str> =
+        details.bad_request().unwrap().field_violations.iter().map(|v| v.field.as_str()).collect();
     assert!(fields.iter().all(|field| field.starts_with("items[1].")), "{fields:?}");
 }

@@ -19,12 +19,24 @@ fn signal(signal: &str, pid: i32) {
     assert!(status.success(), "kill -{signal} {pid}");
 }
 
+fn signal_all(name: &str, pids: &[i32]) {
+    for pid in pids {
+        signal(name, *pid);
+    }
+}
+
 /// Repeats a request with its key, as callers are told to, until it has an answer that is final.
 async fn order_until_answered(client: &Client, key: &str, sku: &str) -> String {
     wait::until("an answer to an order", async || match client.order(key, &[(sku, 1)]).await {
         Ok(order) => Some(order.id),
         Err(status) => {
-            let passing = [Code::Unavailable, Code::Aborted, Code::DeadlineExceeded, Code::ResourceExhausted, Code::Cancelled];
+            let passing = [
+                Code::Unavailable,
+                Code::Aborted,
+                Code::DeadlineExceeded,
+                Code::ResourceExhausted,
+                Code::Cancelled,
+            ];
             // A connection that a killed process held is reset under the call.
             assert!(passing.contains(&status.code()) || status.code() == Code::Unknown, "{status:?}");
             None
@@ -53,14 +65,20 @@ async fn orders_survive(stack: &Stack, harm: impl AsyncFn()) {
         .await;
     assert_eq!(answered.iter().collect::<HashSet<_>>().len(), ORDERS, "each request has an order of its own");
     // A repeat of any of them is told the same.
-    assert_eq!(order_until_answered(&client, &keys[0], &sku).await, client.order(&keys[0], &[(&sku, 1)]).await.unwrap().id);
+    assert_eq!(
+        order_until_answered(&client, &keys[0], &sku).await,
+        client.order(&keys[0], &[(&sku, 1)]).await.unwrap().id
+    );
     let after = wait::until("the stock", async || stock_if_answered(&client, &sku).await).await;
     assert_eq!(after, before - i32::try_from(ORDERS).unwrap(), "each order took its unit once");
     let whole = stack
         .database()
         .await
         .unwrap()
-        .query_one(WHOLE_ORDERS, &[&answered.iter().map(|id| id.parse::<Uuid>().unwrap()).collect::<Vec<_>>()])
+        .query_one(
+            WHOLE_ORDERS,
+            &[&answered.iter().map(|id| id.parse::<Uuid>().unwrap()).collect::<Vec<_>>()],
+        )
         .await
         .unwrap()
         .get::<_, i64>(0);
@@ -108,7 +126,8 @@ async fn killed_database_connections_cost_no_order() {
     let stack = breakable().await;
     let database = stack.database().await.unwrap();
     orders_survive(&stack, async || {
-        let killed = "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE usename LIKE 'svc\\_%'";
+        let killed =
+            "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE usename LIKE 'svc\\_%'";
         assert!(database.query_one(killed, &[]).await.unwrap().get::<_, i64>(0) > 0);
     })
     .await;
@@ -125,7 +144,14 @@ async fn reads_its_own_write(client: &Client, sku: &str) {
     let order = client.order(&Uuid::now_v7().to_string(), &[(sku, 1)]).await.unwrap();
     let cancel = CancelOrderRequest { id: order.id.clone(), ..CancelOrderRequest::default() };
     client.orders().cancel_order(cancel).await.unwrap();
-    let read = client.orders().get_order(GetOrderRequest { id: order.id }).await.unwrap().into_inner().order.unwrap();
+    let read = client
+        .orders()
+        .get_order(GetOrderRequest { id: order.id })
+        .await
+        .unwrap()
+        .into_inner()
+        .order
+        .unwrap();
     assert_eq!(read.state(), OrderState::Cancelled);
 }
 
@@ -137,12 +163,12 @@ async fn a_replica_that_hangs_or_dies_stops_no_read_and_shows_no_old_state() {
     let pid = stack.pid("postgres-replica").unwrap();
     // The server and all its backends hang, as on a host that is gone.
     let group: Vec<i32> = processes_below(pid);
-    group.iter().for_each(|pid| signal("STOP", *pid));
+    signal_all("STOP", &group);
     for _ in 0..20 {
         reads_its_own_write(&client, &sku).await;
         assert_eq!(client.products(1).await.unwrap().len(), 1);
     }
-    group.iter().for_each(|pid| signal("CONT", *pid));
+    signal_all("CONT", &group);
     kill(&stack, "postgres-replica").await;
     for _ in 0..20 {
         reads_its_own_write(&client, &sku).await;
@@ -154,7 +180,8 @@ async fn a_replica_that_hangs_or_dies_stops_no_read_and_shows_no_old_state() {
 fn processes_below(pid: i32) -> Vec<i32> {
     let output = Command::new("pgrep").args(["-P", &pid.to_string()]).output().unwrap();
     let children = String::from_utf8(output.stdout).unwrap();
-    let mut all: Vec<i32> = children.lines().flat_map(|line| processes_below(line.parse().unwrap())).collect();
+    let mut all: Vec<i32> =
+        children.lines().flat_map(|line| processes_below(line.parse().unwrap())).collect();
     all.push(pid);
     all
 }
@@ -167,7 +194,10 @@ async fn a_replica_that_is_ten_seconds_behind_shows_nobody_an_old_state() {
     #[expect(clippy::disallowed_methods, reason = "ends with the client")]
     tokio::spawn(connection);
     let set = async |delay: &str| {
-        replica.batch_execute(&format!("ALTER SYSTEM SET recovery_min_apply_delay = '{delay}'")).await.unwrap();
+        replica
+            .batch_execute(&format!("ALTER SYSTEM SET recovery_min_apply_delay = '{delay}'"))
+            .await
+            .unwrap();
         replica.batch_execute("SELECT pg_reload_conf()").await.unwrap();
     };
     set("10s").await;

@@ -38,7 +38,8 @@ async fn call(method: &str, message: &impl Message) -> Reply {
 
 #[tokio::test]
 async fn a_browser_reads_the_catalogue() {
-    let reply = call("ListProducts", &ListProductsRequest { page_size: 3, ..ListProductsRequest::default() }).await;
+    let reply =
+        call("ListProducts", &ListProductsRequest { page_size: 3, ..ListProductsRequest::default() }).await;
     assert_eq!(reply.status, 200);
     assert_eq!(reply.header("access-control-allow-origin"), Some("http://localhost:3000"));
     let length = usize::try_from(u32::from_be_bytes(reply.body[1..5].try_into().unwrap())).unwrap();

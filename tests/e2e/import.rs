@@ -25,7 +25,8 @@ async fn import(stack: &Stack, file: &str, format: &str) -> Output {
 fn messy_csv() -> String {
     let mut text = String::from("\u{feff}sku,name,description,brand,category,price,currency,unit\r\n");
     for row in 0..3_000 {
-        let name = ["Schraube \"extra\"", "Vis à tête,\nlarge", "ボルト M8×40", "Болт"][row % 4].replace('"', "\"\"");
+        let name = ["Schraube \"extra\"", "Vis à tête,\nlarge", "ボルト M8×40", "Болт"][row % 4]
+            .replace('"', "\"\"");
         let name = if row % 4 == 1 { name.replace('\n', " ") } else { name };
         let long = if row % 500 == 7 { "lang ".repeat(3_000) } else { String::new() };
         let (sku, price) = match row {
@@ -45,7 +46,8 @@ async fn a_messy_file_is_taken_but_for_its_bad_rows_which_are_named() {
     let mut file = tempfile::NamedTempFile::new().unwrap();
     file.write_all(messy_csv().as_bytes()).unwrap();
     let output = import(&stack, &file.path().display().to_string(), "csv").await;
-    let said = String::from_utf8_lossy(&output.stderr).into_owned() + &String::from_utf8_lossy(&output.stdout);
+    let said =
+        String::from_utf8_lossy(&output.stderr).into_owned() + &String::from_utf8_lossy(&output.stdout);
     // The header is line 1, so row n stands on line n + 2.
     for (row, field) in [(100, "sku"), (200, "price"), (300, "sku"), (2_900, "sku")] {
         let line = said.lines().find(|line| line.contains(&format!("line {}:", row + 2)));
@@ -56,7 +58,11 @@ async fn a_messy_file_is_taken_but_for_its_bad_rows_which_are_named() {
 
     let client = Client::connect(&stack.url()).await.unwrap();
     let skus = ["MESSY-0", "MESSY-2", "MESSY-7", "MESSY-2999", "MESSY-200"].map(str::to_owned).to_vec();
-    let found = client.catalog().batch_get_products(BatchGetProductsRequest { skus, ..Default::default() }).await.unwrap();
+    let found = client
+        .catalog()
+        .batch_get_products(BatchGetProductsRequest { skus, ..Default::default() })
+        .await
+        .unwrap();
     let found = found.into_inner();
     assert_eq!(found.not_found, ["MESSY-200"]);
     assert_eq!(found.products[0].name, "Schraube \"extra\" 0");
@@ -65,7 +71,8 @@ async fn a_messy_file_is_taken_but_for_its_bad_rows_which_are_named() {
 
     // The same file once more changes nothing.
     let output = import(&stack, &file.path().display().to_string(), "csv").await;
-    let said = String::from_utf8_lossy(&output.stderr).into_owned() + &String::from_utf8_lossy(&output.stdout);
+    let said =
+        String::from_utf8_lossy(&output.stderr).into_owned() + &String::from_utf8_lossy(&output.stdout);
     assert!(said.contains("0 added, 0 changed"), "{said}");
 }
 
@@ -82,11 +89,14 @@ async fn the_machines_package_index_becomes_a_catalogue() {
     let mut file = tempfile::NamedTempFile::new().unwrap();
     file.write_all(index.as_bytes()).unwrap();
     let output = import(&stack, &file.path().display().to_string(), "debian-index").await;
-    let said = String::from_utf8_lossy(&output.stderr).into_owned() + &String::from_utf8_lossy(&output.stdout);
+    let said =
+        String::from_utf8_lossy(&output.stderr).into_owned() + &String::from_utf8_lossy(&output.stdout);
     assert!(matches!(output.status.code(), Some(0 | 2)), "{said}");
-    let names: Vec<String> = index.lines().filter_map(|line| line.strip_prefix("Package: ")).map(str::to_owned).collect();
+    let names: Vec<String> =
+        index.lines().filter_map(|line| line.strip_prefix("Package: ")).map(str::to_owned).collect();
     let client = Client::connect(&stack.url()).await.unwrap();
-    let request = BatchGetProductsRequest { skus: names.iter().step_by(50).cloned().collect(), ..Default::default() };
+    let request =
+        BatchGetProductsRequest { skus: names.iter().step_by(50).cloned().collect(), ..Default::default() };
     let found = client.catalog().batch_get_products(request).await.unwrap().into_inner();
     assert!(found.not_found.is_empty(), "{:?}\n{said}", found.not_found);
     assert!(found.products.iter().all(|product| !product.category_id.is_empty() && product.price.is_some()));

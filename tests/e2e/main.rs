@@ -2,6 +2,8 @@
 //!
 //! Tests that only look at the platform share one stack; tests that break it share another, one after the other.
 
+#![allow(clippy::unwrap_used, reason = "every function here belongs to a test")]
+
 mod bad_input;
 mod faults;
 mod grpc_web;

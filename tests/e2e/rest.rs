@@ -50,7 +50,10 @@ fn anonymous() -> Rest<'static> {
 }
 
 async fn some_sku(rest: &Rest<'_>) -> String {
-    rest.get("/v1/products?page_size=1&order_by=name").await.json()["products"][0]["sku"].as_str().unwrap().to_owned()
+    rest.get("/v1/products?page_size=1&order_by=name").await.json()["products"][0]["sku"]
+        .as_str()
+        .unwrap()
+        .to_owned()
 }
 
 async fn stock_of(rest: &Rest<'_>, sku: &str) -> i64 {
@@ -68,7 +71,10 @@ async fn a_buyer_browses_orders_twice_with_one_key_and_cancels() {
     let (first, second) = (order().await, order().await);
     assert_eq!((first.status, second.status), (200, 200), "{first:?}");
     assert_eq!(first.body, second.body);
-    assert_eq!((first.header("idempotent-replayed"), second.header("idempotent-replayed")), (None, Some("true")));
+    assert_eq!(
+        (first.header("idempotent-replayed"), second.header("idempotent-replayed")),
+        (None, Some("true"))
+    );
     assert!(first.header("sipup-lsn").is_some());
     assert_eq!(stock_of(&rest, &sku).await, before - 2);
 
@@ -115,9 +121,16 @@ async fn large_lists_are_compressed() {
     let rest = anonymous();
     let plain = rest.get("/v1/products?page_size=200").await;
     for encoding in ["gzip", "br", "zstd"] {
-        let packed = rest.call(&["--header", &format!("accept-encoding: {encoding}")], "/v1/products?page_size=200").await;
+        let packed = rest
+            .call(&["--header", &format!("accept-encoding: {encoding}")], "/v1/products?page_size=200")
+            .await;
         assert_eq!(packed.header("content-encoding"), Some(encoding));
-        assert!(packed.body.len() * 10 < plain.body.len() * 3, "{} of {}", packed.body.len(), plain.body.len());
+        assert!(
+            packed.body.len() * 10 < plain.body.len() * 3,
+            "{} of {}",
+            packed.body.len(),
+            plain.body.len()
+        );
     }
 }
 
@@ -126,9 +139,26 @@ async fn keys_and_health_are_open_and_browsers_of_other_sites_are_told() {
     let rest = anonymous();
     assert_eq!(rest.get("/.well-known/jwks.json").await.json()["keys"][0]["alg"], "ES256");
     assert_eq!(rest.get("/healthz").await.status, 200);
-    let preflight = ["--request", "OPTIONS", "--header", "origin: http://localhost:3000", "--header", "access-control-request-method: POST"];
+    let preflight = [
+        "--request",
+        "OPTIONS",
+        "--header",
+        "origin: http://localhost:3000",
+        "--header",
+        "access-control-request-method: POST",
+    ];
     let reply = rest.call(&preflight, "/v1/orders").await;
-    assert_eq!((reply.status, reply.header("access-control-allow-origin")), (200, Some("http://localhost:3000")));
-    let foreign = ["--request", "OPTIONS", "--header", "origin: https://evil.example", "--header", "access-control-request-method: POST"];
+    assert_eq!(
+        (reply.status, reply.header("access-control-allow-origin")),
+        (200, Some("http://localhost:3000"))
+    );
+    let foreign = [
+        "--request",
+        "OPTIONS",
+        "--header",
+        "origin: https://evil.example",
+        "--header",
+        "access-control-request-method: POST",
+    ];
     assert_eq!(rest.call(&foreign, "/v1/orders").await.header("access-control-allow-origin"), None);
 }

@@ -66,5 +66,5 @@ async fn an_order_is_one_trace_from_the_client_to_the_email() {
     assert!(trace.is_below(reads, answers), "the query for prices hangs below the call");
     assert!(trace.is_below(writes, order), "the transaction hangs below the order");
     assert_eq!(job.parent, order.id, "the e-mail hangs below the order");
-    assert_eq!(job.links, [order.id.clone()], "and links to it, for those who cut long traces");
+    assert_eq!(job.links, std::slice::from_ref(&order.id), "and links to it, for those who cut long traces");
 }

@@ -31,7 +31,8 @@ async fn a_second_start_finds_the_data_and_a_second_up_at_once_is_refused() {
 
     let stack = Stack::start_with(&options).unwrap();
     let buyer = Client::connect(&stack.url()).await.unwrap().log_in(&email, &password).await.unwrap();
-    let found = buyer.orders().get_order(GetOrderRequest { id: order.id.clone() }).await.unwrap().into_inner();
+    let found =
+        buyer.orders().get_order(GetOrderRequest { id: order.id.clone() }).await.unwrap().into_inner();
     assert_eq!(found.order.unwrap().id, order.id);
     assert_eq!(buyer.products(100).await.unwrap(), products);
 }
@@ -59,7 +60,10 @@ fn runs(pid: i32) -> bool {
 
 #[test]
 fn a_wrong_flag_is_one_line_and_exit_code_64() {
-    let output = Command::new(stack::binary().unwrap()).args(["serve", "catalog", "--listen", "nowhere"]).output().unwrap();
+    let output = Command::new(stack::binary().unwrap())
+        .args(["serve", "catalog", "--listen", "nowhere"])
+        .output()
+        .unwrap();
     assert_eq!(output.status.code(), Some(64));
     assert!(String::from_utf8_lossy(&output.stderr).contains("--listen"));
 }

@@ -15,7 +15,8 @@ pub(crate) struct World {
 pub(crate) fn world() -> &'static World {
     static WORLD: LazyLock<World> = LazyLock::new(|| {
         let collector = Collector::start().expect("a collector");
-        let stack = Stack::start(&["--replicas", "catalog=2", "--otlp-url", &collector.url()]).expect("a stack");
+        let stack =
+            Stack::start(&["--replicas", "catalog=2", "--otlp-url", &collector.url()]).expect("a stack");
         World { stack, collector }
     });
     &WORLD

@@ -29,7 +29,8 @@ impl Figures {
 
     /// One line of the table.
     pub(crate) fn row(&self, what: &str, baseline: Option<&Self>) -> String {
-        let share = baseline.map_or_else(|| "1.00".to_owned(), |baseline| format!("{:.2}", self.rate / baseline.rate));
+        let share = baseline
+            .map_or_else(|| "1.00".to_owned(), |baseline| format!("{:.2}", self.rate / baseline.rate));
         format!(
             "{what:<42}{:>9.0}{:>9.2}{:>9.2}{:>9}{share:>14}",
             self.rate,

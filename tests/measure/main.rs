@@ -80,7 +80,8 @@ impl World {
         while clients.len() < connections.max(1) {
             clients.push(Client::connect(&info.url).await?.register("Measuring Ltd").await?);
         }
-        let products = clients[0].products(1_000).await?.into_iter().map(|product| (product.id, product.sku)).collect();
+        let products =
+            clients[0].products(1_000).await?.into_iter().map(|product| (product.id, product.sku)).collect();
         Ok(Self { clients, products })
     }
 

@@ -9,7 +9,9 @@ use local::StackInfo;
 pub(crate) fn print(info: &StackInfo) -> anyhow::Result<()> {
     let children = children()?;
     let mut sum = 0;
-    for (name, pid) in info.pids.iter().map(|(name, pid)| (name.as_str(), *pid)).chain([("up", i32::try_from(info.up)?)]) {
+    for (name, pid) in
+        info.pids.iter().map(|(name, pid)| (name.as_str(), *pid)).chain([("up", i32::try_from(info.up)?)])
+    {
         let own = if name == "up" { kibibytes(pid) } else { tree(pid, &children) };
         sum += own;
         println!("{name:<20}{:>8.1}", mebibytes(own));
@@ -38,10 +40,13 @@ fn kibibytes(pid: i32) -> u64 {
 fn children() -> anyhow::Result<BTreeMap<i32, Vec<i32>>> {
     let mut children: BTreeMap<i32, Vec<i32>> = BTreeMap::new();
     for entry in std::fs::read_dir("/proc")?.flatten() {
-        let Some(pid) = entry.file_name().to_str().and_then(|name| name.parse::<i32>().ok()) else { continue };
+        let Some(pid) = entry.file_name().to_str().and_then(|name| name.parse::<i32>().ok()) else {
+            continue;
+        };
         let stat = std::fs::read_to_string(entry.path().join("stat")).unwrap_or_default();
         // The second field is the name in parentheses, which may hold anything; the fourth is the parent.
-        let parent = stat.rsplit(')').next().and_then(|rest| rest.split_whitespace().nth(1)?.parse::<i32>().ok());
+        let parent =
+            stat.rsplit(')').next().and_then(|rest| rest.split_whitespace().nth(1)?.parse::<i32>().ok());
         if let Some(parent) = parent {
             children.entry(parent).or_default().push(pid);
         }

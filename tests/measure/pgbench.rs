@@ -17,7 +17,11 @@ pub(crate) struct Bare {
 
 impl fmt::Display for Bare {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:<42}{:>9.0}{:>9}   mean {:.2} ms", "the same transaction by pgbench", self.rate, "", self.latency)
+        write!(
+            f,
+            "{:<42}{:>9.0}{:>9}   mean {:.2} ms",
+            "the same transaction by pgbench", self.rate, "", self.latency
+        )
     }
 }
 
@@ -73,7 +77,8 @@ async fn run(info: &StackInfo, clients: usize, seconds: u64, count: i64) -> anyh
     let config: tokio_postgres::Config = info.postgres_url.parse()?;
     let port = config.get_ports().first().context("the database has a port")?.to_string();
     let user = config.get_user().context("the URL names a role")?;
-    let password = String::from_utf8_lossy(config.get_password().context("the role has a password")?).into_owned();
+    let password =
+        String::from_utf8_lossy(config.get_password().context("the role has a password")?).into_owned();
     let output = Command::new(program(info)?)
         .args(["-n", "-h", "127.0.0.1", "-p", &port, "-U", user, "-c", &clients.to_string(), "-j", "2"])
         .args(["-T", &seconds.to_string(), "-D", &format!("company='{}'", Uuid::now_v7())])
@@ -90,7 +95,8 @@ async fn run(info: &StackInfo, clients: usize, seconds: u64, count: i64) -> anyh
     anyhow::ensure!(output.status.success(), "pgbench: {}", String::from_utf8_lossy(&output.stderr));
     let after = |label: &str| {
         let line = said.lines().find_map(|line| line.strip_prefix(label));
-        line.and_then(|rest| rest.split_whitespace().next()?.parse::<f64>().ok()).with_context(|| format!("no {label}"))
+        line.and_then(|rest| rest.split_whitespace().next()?.parse::<f64>().ok())
+            .with_context(|| format!("no {label}"))
     };
     Ok(Bare { rate: after("tps = ")?, latency: after("latency average = ")? })
 }

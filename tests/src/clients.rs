@@ -146,6 +146,9 @@ impl Client {
 
 /// A wish for SKUs and quantities.
 pub fn order_of(items: &[(&str, i32)]) -> CreateOrderRequest {
-    let items = items.iter().map(|(sku, quantity)| OrderItem { sku: (*sku).to_owned(), quantity: *quantity }).collect();
+    let items = items
+        .iter()
+        .map(|(sku, quantity)| OrderItem { sku: (*sku).to_owned(), quantity: *quantity })
+        .collect();
     CreateOrderRequest { items, ..CreateOrderRequest::default() }
 }

@@ -52,7 +52,8 @@ impl Collector {
         let collector = Self { address: listener.local_addr()?, spans: Arc::default() };
         #[expect(clippy::disallowed_methods, reason = "a collector has none of our layers")]
         let server = tonic::transport::Server::builder().add_service(
-            TraceServiceServer::new(collector.clone()).accept_compressed(tonic::codec::CompressionEncoding::Gzip),
+            TraceServiceServer::new(collector.clone())
+                .accept_compressed(tonic::codec::CompressionEncoding::Gzip),
         );
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         std::thread::spawn(move || {
@@ -85,7 +86,8 @@ impl TraceService for Collector {
     ) -> Result<Response<ExportTraceServiceResponse>, Status> {
         let mut spans = self.spans.lock().unwrap_or_else(PoisonError::into_inner);
         for resource in request.into_inner().resource_spans {
-            let service = service_name(resource.resource.as_ref().map_or(&[], |resource| &resource.attributes));
+            let service =
+                service_name(resource.resource.as_ref().map_or(&[], |resource| &resource.attributes));
             for span in resource.scope_spans.into_iter().flat_map(|scope| scope.spans) {
                 spans.push(Span {
                     service: service.clone(),

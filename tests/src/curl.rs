@@ -48,11 +48,13 @@ pub async fn curl(arguments: &[&str]) -> anyhow::Result<Reply> {
 
 fn parse(mut rest: &[u8]) -> anyhow::Result<Reply> {
     loop {
-        let end = rest.windows(4).position(|window| window == b"\r\n\r\n").context("an answer without headers")?;
+        let end =
+            rest.windows(4).position(|window| window == b"\r\n\r\n").context("an answer without headers")?;
         let head = String::from_utf8_lossy(&rest[..end]).into_owned();
         rest = &rest[end + 4..];
         let mut lines = head.lines();
-        let status: u16 = lines.next().and_then(|line| line.split(' ').nth(1)).context("no status")?.parse()?;
+        let status: u16 =
+            lines.next().and_then(|line| line.split(' ').nth(1)).context("no status")?.parse()?;
         // "100 Continue" stands before the answer to a large body.
         if status == 100 {
             continue;

@@ -25,7 +25,8 @@ pub async fn run(script: &str, arguments: &[&str]) -> anyhow::Result<String> {
         .output()
         .await
         .context("run python")?;
-    let (printed, errors) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    let (printed, errors) =
+        (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     anyhow::ensure!(output.status.success(), "{script} failed\n{printed}\n{errors}");
     Ok(printed.into_owned())
 }

@@ -13,7 +13,7 @@ use local::StackInfo;
 use tempfile::TempDir;
 
 /// How long a stack may take to be ready, first downloads included.
-const READY_WITHIN: Duration = Duration::from_secs(300);
+const READY_WITHIN: Duration = Duration::from_mins(5);
 const LOOK_EVERY: Duration = Duration::from_millis(50);
 
 /// A stack that lives as long as this, or as the process that holds it: `up` stops when its standard input ends.
@@ -85,7 +85,8 @@ impl Stack {
 
     /// E-mail address and password of the demo data's seller.
     pub fn seller(&self) -> (String, String) {
-        let seller = self.info.users.iter().find(|user| user.role == "seller").expect("the demo data has a seller");
+        let seller =
+            self.info.users.iter().find(|user| user.role == "seller").expect("the demo data has a seller");
         (seller.email.clone(), seller.password.clone())
     }
 
@@ -106,7 +107,8 @@ impl Stack {
     ///
     /// The database can't be reached.
     pub async fn database(&self) -> anyhow::Result<tokio_postgres::Client> {
-        let (client, connection) = tokio_postgres::connect(&self.info.postgres_url, tokio_postgres::NoTls).await?;
+        let (client, connection) =
+            tokio_postgres::connect(&self.info.postgres_url, tokio_postgres::NoTls).await?;
         #[expect(clippy::disallowed_methods, reason = "ends with the client")]
         tokio::spawn(connection);
         Ok(client)
@@ -155,7 +157,8 @@ pub fn target_folder() -> anyhow::Result<PathBuf> {
 ///
 /// It can't be built.
 pub fn binary() -> anyhow::Result<PathBuf> {
-    static BUILT: LazyLock<Result<PathBuf, String>> = LazyLock::new(|| build().map_err(|error| format!("{error:#}")));
+    static BUILT: LazyLock<Result<PathBuf, String>> =
+        LazyLock::new(|| build().map_err(|error| format!("{error:#}")));
     BUILT.clone().map_err(anyhow::Error::msg)
 }
 

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 /// How long anything may take on a busy machine.
-pub const LIMIT: Duration = Duration::from_secs(60);
+pub const LIMIT: Duration = Duration::from_mins(1);
 const LOOK_EVERY: Duration = Duration::from_millis(20);
 
 /// Asks `probe` until it answers something, at most [`LIMIT`].

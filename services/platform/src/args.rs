@@ -30,7 +30,7 @@ pub struct ServerArgs {
     #[arg(long, env = "SIPUP_DRAIN_TIMEOUT", default_value = "25s", value_parser = duration)]
     pub drain_timeout: Duration,
 
-    /// Calls in flight at once; one more is refused with RESOURCE_EXHAUSTED.
+    /// Calls in flight at once; one more is refused with `RESOURCE_EXHAUSTED`.
     #[arg(long, env = "SIPUP_MAX_CALLS", default_value_t = 1_024)]
     pub max_calls: usize,
 
@@ -74,7 +74,11 @@ pub struct TelemetryArgs {
     #[arg(long, env = "SIPUP_TRACE_RATIO", default_value_t = 0.05)]
     pub trace_ratio: f64,
 
-    /// What is logged, in the syntax of tracing's EnvFilter. Changed at run time by `PUT /log-filter` on the admin port.
-    #[arg(long, env = "SIPUP_LOG", default_value = "info,h2=warn,hyper=warn,tower=warn,fred=warn,opentelemetry=warn")]
+    /// What is logged, in the syntax of tracing's `EnvFilter`. Changed at run time by `PUT /log-filter` on the admin port.
+    #[arg(
+        long,
+        env = "SIPUP_LOG",
+        default_value = "info,h2=warn,hyper=warn,tower=warn,fred=warn,opentelemetry=warn"
+    )]
     pub log: String,
 }

@@ -62,7 +62,7 @@ impl Telemetry {
             .event_format(log_line::LogLine::new(service))
             .with_writer(std::io::stderr)
             // Else the formatter would prepare the fields of every span, whether or not a line is written.
-            .with_filter(filter.and(filter_fn(|metadata| metadata.is_event())));
+            .with_filter(filter.and(filter_fn(is_event)));
         // A subscriber that is there already belongs to a test or to another service of this process: it stays.
         let installed = tracing_subscriber::registry().with(traces).with(logs).try_init().is_ok();
         telemetry.filter = installed.then(|| LogFilter::new(handle));
@@ -79,7 +79,8 @@ impl Telemetry {
             .scope_info_enabled(false)
             .build()
             .context("make the metrics exporter")?;
-        let meters = SdkMeterProvider::builder().with_resource(resource.clone()).with_reader(exporter).build();
+        let meters =
+            SdkMeterProvider::builder().with_resource(resource.clone()).with_reader(exporter).build();
         let mut tracers = SdkTracerProvider::builder()
             .with_resource(resource)
             .with_sampler(Sampler::ParentBased(Box::new(Sampler::TraceIdRatioBased(args.trace_ratio))));
@@ -131,6 +132,10 @@ impl Telemetry {
     }
 }
 
+fn is_event(metadata: &tracing::Metadata<'_>) -> bool {
+    metadata.is_event()
+}
+
 /// The filter of what is logged, whatever stack of layers it sits in.
 #[derive(Clone)]
 struct LogFilter {
@@ -174,8 +179,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_counter_is_rendered_with_its_unit_and_label() {
-        let args =
-            TelemetryArgs { otlp_url: None, trace_ratio: 1.0, log: "info".into() };
+        let args = TelemetryArgs { otlp_url: None, trace_ratio: 1.0, log: "info".into() };
         let telemetry = Telemetry::unconnected("test", &args).unwrap();
         let counter = telemetry.meter().u64_counter("calls").build();
         counter.add(2, &[opentelemetry::KeyValue::new("method", "Get")]);

@@ -57,9 +57,9 @@ pub fn server_args() -> ServerArgs {
         readiness_delay: Duration::ZERO,
         drain_timeout: Duration::from_secs(5),
         max_calls: 1_024,
-        max_call_time: Duration::from_secs(60),
+        max_call_time: Duration::from_mins(1),
         max_request_bytes: 16 << 20,
-        max_connection_age: Duration::from_secs(300),
+        max_connection_age: Duration::from_mins(5),
         page_token_key: Secret::new("a key for tests, long enough to be one"),
     }
 }
@@ -79,8 +79,10 @@ where
     F: Future<Output = anyhow::Result<()>> + Send + 'static,
 {
     install_crypto();
-    let telemetry =
-        Telemetry::start(service, &TelemetryArgs { otlp_url: None, trace_ratio: 1.0, log: "warn".to_owned() })?;
+    let telemetry = Telemetry::start(
+        service,
+        &TelemetryArgs { otlp_url: None, trace_ratio: 1.0, log: "warn".to_owned() },
+    )?;
     let (sender, mut receiver) = mpsc::unbounded_channel();
     let identity = Identity { service, version: "test" };
     let context = Context::new(identity, clock, telemetry, String::new()).telling(sender);
@@ -108,6 +110,6 @@ impl Running {
             }
             anyhow::bail!("the service stopped before it was ready")
         };
-        tokio::time::timeout(Duration::from_secs(60), wait).await?
+        tokio::time::timeout(Duration::from_mins(1), wait).await?
     }
 }

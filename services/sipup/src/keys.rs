@@ -23,7 +23,7 @@ pub(crate) struct Folder {
 
 impl Command {
     #[expect(clippy::print_stdout, reason = "a command speaks to whoever called it")]
-    pub(crate) async fn run(self) -> anyhow::Result<()> {
+    pub(crate) fn run(self) -> anyhow::Result<()> {
         let now = Clock::system().now();
         match self {
             Self::Init(Folder { signing_keys }) => {

@@ -67,7 +67,7 @@ fn main() -> ExitCode {
         Command::Migrate(args) => runtime::run(args.run()),
         Command::Seed(args) => runtime::run(args.run()),
         Command::Catalog(command) => runtime::run(command.run()),
-        Command::Keys(command) => runtime::run(command.run()),
+        Command::Keys(command) => command.run().map(|()| ExitCode::SUCCESS),
         Command::Load(args) => args.run(),
         Command::Limits(command) => runtime::run(command.run()),
         Command::Ingress(command) => runtime::run(command.run()),

@@ -46,7 +46,12 @@ impl Args {
         let report = schema::migrate_with(self.database_url.expose(), &options).await.context("migrate")?;
         #[expect(clippy::print_stdout, reason = "a command speaks to whoever called it")]
         for schema in &report.schemas {
-            println!("{} is at version {}, {} migrations applied", schema.schema, schema.version, schema.applied.len());
+            println!(
+                "{} is at version {}, {} migrations applied",
+                schema.schema,
+                schema.version,
+                schema.applied.len()
+            );
         }
         Ok(())
     }

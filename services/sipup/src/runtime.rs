@@ -10,7 +10,8 @@ where
     T: Into<Ended>,
 {
     platform::run::install_crypto();
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().context("start the runtime")?;
+    let runtime =
+        tokio::runtime::Builder::new_multi_thread().enable_all().build().context("start the runtime")?;
     runtime.block_on(command).map(|ended| ended.into().0)
 }
 

@@ -31,7 +31,7 @@ pub(crate) struct Service<A: Args> {
     telemetry: TelemetryArgs,
 
     #[command(flatten)]
-    service: A,
+    args: A,
 
     /// Read the configuration, say whether it is valid, and end.
     #[arg(long)]
@@ -41,8 +41,12 @@ pub(crate) struct Service<A: Args> {
 impl Command {
     pub(crate) fn run(self) -> anyhow::Result<ExitCode> {
         match self {
-            Self::Catalog(service) => service.run("catalog", Schema::Catalog, |args| &args.database, catalog::serve),
-            Self::Orders(service) => service.run("orders", Schema::Orders, |args| &args.database, orders::serve),
+            Self::Catalog(service) => {
+                service.run("catalog", Schema::Catalog, |args| &args.database, catalog::serve)
+            }
+            Self::Orders(service) => {
+                service.run("orders", Schema::Orders, |args| &args.database, orders::serve)
+            }
             Self::Auth(service) => service.run("auth", Schema::Auth, |args| &args.database, auth::serve),
             Self::Jobs(service) => service.run("jobs", Schema::Jobs, |args| &args.database, jobs::serve),
             Self::Ratelimit(service) => service.run_alone("ratelimit", ratelimit::serve),
@@ -58,7 +62,7 @@ impl<A: Args + std::fmt::Debug> Service<A> {
         database: impl Fn(&A) -> &DbArgs,
         serve: impl AsyncFnOnce(A, Context) -> anyhow::Result<()>,
     ) -> anyhow::Result<ExitCode> {
-        let database = database(&self.service).clone();
+        let database = database(&self.args).clone();
         self.run_alone(name, async |args, mut context: Context| {
             until_schema_fits(&mut context, schema, database);
             serve(args, context).await
@@ -73,7 +77,7 @@ impl<A: Args + std::fmt::Debug> Service<A> {
     ) -> anyhow::Result<ExitCode> {
         if !self.check {
             let identity = Identity { service: name, version: env!("SIPUP_VERSION") };
-            platform::run(identity, &self.telemetry, self.service, serve)?;
+            platform::run(identity, &self.telemetry, self.args, serve)?;
         }
         Ok(ExitCode::SUCCESS)
     }
@@ -87,7 +91,7 @@ fn until_schema_fits(context: &mut Context, schema: Schema, database: DbArgs) {
         let (fits, database) = (Arc::clone(&fits), database.clone());
         async move {
             let checked = fits.get_or_try_init(|| check(schema, &database)).await;
-            checked.map(|()| ()).map_err(|error| format!("{error:#}"))
+            checked.copied().map_err(|error| format!("{error:#}"))
         }
     });
 }

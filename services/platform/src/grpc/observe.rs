@@ -42,18 +42,29 @@ impl CallMetrics {
                     0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 60.0,
                 ])
                 .build(),
-            in_flight: meter.i64_up_down_counter("rpc.server.in_flight").with_description("Calls in flight").build(),
+            in_flight: meter
+                .i64_up_down_counter("rpc.server.in_flight")
+                .with_description("Calls in flight")
+                .build(),
         }
     }
 }
 
 /// Outermost: sees every call whatever becomes of it, and gives all inner layers their span. Health checks, many and alike, pass.
-pub(super) async fn observe(State(stack): State<Arc<Stack>>, request: axum::extract::Request, next: Next) -> Response {
+pub(super) async fn observe(
+    State(stack): State<Arc<Stack>>,
+    request: axum::extract::Request,
+    next: Next,
+) -> Response {
     let path = request.uri().path();
     if path.starts_with("/grpc.health.v1.") {
         return next.run(request).await;
     }
-    let method = if stack.permissions.knows(path) { path.trim_start_matches('/').to_owned() } else { METHOD_UNKNOWN.into() };
+    let method = if stack.permissions.knows(path) {
+        path.trim_start_matches('/').to_owned()
+    } else {
+        METHOD_UNKNOWN.into()
+    };
     let span = span(path, request.headers());
     let call = Call::begin(method, span.clone(), stack.metrics.clone());
     let response = next.run(request).instrument(span).await;
@@ -106,7 +117,10 @@ impl Call {
             return;
         }
         self.span.record("rpc.grpc.status_code", code as i32);
-        if matches!(code, Code::Unknown | Code::DeadlineExceeded | Code::Internal | Code::Unavailable | Code::DataLoss) {
+        if matches!(
+            code,
+            Code::Unknown | Code::DeadlineExceeded | Code::Internal | Code::Unavailable | Code::DataLoss
+        ) {
             self.span.record("otel.status_code", "ERROR");
         }
         let method = KeyValue::new("rpc.method", self.method.clone());
@@ -158,7 +172,10 @@ impl HttpBody for ObservedBody {
     type Data = Bytes;
     type Error = axum::Error;
 
-    fn poll_frame(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
         let this = self.project();
         let frame = {
             // Streams do their work while they are read.

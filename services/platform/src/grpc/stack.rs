@@ -61,7 +61,9 @@ impl ServiceError for Refused {
     fn code(&self) -> Code {
         match self {
             Self::Invalid(_) => Code::InvalidArgument,
-            Self::NoToken | Self::Token(Rejected::Invalid | Rejected::Expired | Rejected::Revoked) => Code::Unauthenticated,
+            Self::NoToken | Self::Token(Rejected::Invalid | Rejected::Expired | Rejected::Revoked) => {
+                Code::Unauthenticated
+            }
             Self::Token(Rejected::Undecided) => Code::Unavailable,
             Self::Role => Code::PermissionDenied,
             Self::Busy => Code::ResourceExhausted,
@@ -116,7 +118,8 @@ pub(super) fn apply(stack: Arc<Stack>, routes: Router) -> Router {
 
 #[expect(clippy::needless_pass_by_value, reason = "the layer's signature")]
 fn panicked(cause: Box<dyn Any + Send>) -> Response {
-    let text = cause.downcast_ref::<String>().map(String::as_str).or_else(|| cause.downcast_ref::<&str>().copied());
+    let text =
+        cause.downcast_ref::<String>().map(String::as_str).or_else(|| cause.downcast_ref::<&str>().copied());
     Refused::Panic(text.unwrap_or("no message").to_owned()).into()
 }
 
@@ -126,7 +129,7 @@ async fn bound(State(stack): State<Arc<Stack>>, request: Request, next: Next) ->
         Err(invalid) => return Refused::from(invalid).into(),
     };
     // A little early: the server's own timer would say CANCELLED, and the answer has a way to go.
-    let granted = granted - (granted / 10).min(Duration::from_millis(10));
+    let granted = granted.saturating_sub((granted / 10).min(Duration::from_millis(10)));
     let deadline = Instant::now() + granted;
     match tokio::time::timeout_at(deadline, deadline::scope(deadline, next.run(request))).await {
         Ok(response) => response,
@@ -175,7 +178,8 @@ fn admit(stack: &Stack, request: &mut Request) -> Result<Session, Option<Refused
         Err(Denied::Role) => return Err(Some(Refused::Role)),
         Err(Denied::Unknown) => return Err(None),
     }
-    let session = Session::new(caller.as_ref().map(|caller| caller.user_id), asked(request.headers()).map_err(Some)?);
+    let session =
+        Session::new(caller.as_ref().map(|caller| caller.user_id), asked(request.headers()).map_err(Some)?);
     request.extensions_mut().insert(session.clone());
     if let Some(caller) = caller {
         tracing::Span::current().record("enduser.id", caller.user_id.to_string());
@@ -199,6 +203,7 @@ fn bearer(headers: &http::HeaderMap) -> Result<Option<&str>, Refused> {
 fn asked(headers: &http::HeaderMap) -> Result<Option<Position>, Refused> {
     let Some(value) = headers.get(POSITION_HEADER) else { return Ok(None) };
     let position = value.to_str().ok().and_then(|text| text.parse().ok());
-    position.map(Some).ok_or_else(|| Invalid::new(POSITION_HEADER, "must be the value of an earlier answer").into())
+    position
+        .map(Some)
+        .ok_or_else(|| Invalid::new(POSITION_HEADER, "must be the value of an earlier answer").into())
 }
-

@@ -25,7 +25,12 @@ use crate::{
 
 const TABLE: Permissions = Permissions::new(
     "x.v1.Things",
-    &[("Get", Allow::Anyone), ("Put", Allow::Roles(&[Role::Seller])), ("Hang", Allow::Anyone), ("Panic", Allow::Anyone)],
+    &[
+        ("Get", Allow::Anyone),
+        ("Put", Allow::Roles(&[Role::Seller])),
+        ("Hang", Allow::Anyone),
+        ("Panic", Allow::Anyone),
+    ],
 );
 
 /// A stack around a few handlers, and tokens that it accepts.
@@ -39,7 +44,8 @@ struct World {
 
 impl World {
     fn new(max_calls: usize) -> Self {
-        let pkcs8 = EcdsaKeyPair::generate_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, &SystemRandom::new()).unwrap();
+        let pkcs8 =
+            EcdsaKeyPair::generate_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, &SystemRandom::new()).unwrap();
         let key = EncodingKey::from_ec_der(pkcs8.as_ref());
         let mut public = jwk::Jwk::from_encoding_key(&key, Algorithm::ES256).unwrap();
         public.common.key_id = Some("a".into());
@@ -183,7 +189,10 @@ async fn one_call_too_many_is_refused_and_a_dropped_call_frees_its_place() {
     drop(hanging);
     assert_eq!(world.code("Get", &[]).await, Code::Ok);
     let metrics = world.metrics();
-    assert!(metrics.contains("rpc_grpc_status_code=\"CANCELLED\",rpc_method=\"x.v1.Things/Hang\""), "{metrics}");
+    assert!(
+        metrics.contains("rpc_grpc_status_code=\"CANCELLED\",rpc_method=\"x.v1.Things/Hang\""),
+        "{metrics}"
+    );
 }
 
 #[tokio::test]
