@@ -7,6 +7,8 @@
 //! - a call from wire to handler: [`grpc`], [`deadline`], [`verifier`], [`idempotency`], [`page`];
 //! - what a handler uses: [`db`], [`redis`], [`client`];
 //! - services inside a test: [`testing`].
+//!
+//! The README beside this crate has the tables of metrics and spans.
 
 pub mod access;
 pub mod admin;
