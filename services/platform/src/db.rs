@@ -19,13 +19,14 @@
 //! - A closure that is dropped half-way (deadline, caller gone) leaves nothing behind: no lock, no permit, no late cancel.
 //! - A caller reads what it wrote, also from a replica: see [`Db::read`].
 //!
-//! Reading order: [`DbArgs`], [`Tx`] and [`ReadOnly`], `run`, `commit`; then `pool`, `lease`, `reaper`, `keeper`; then `replica`.
+//! Reading order: [`DbArgs`], [`Tx`] and [`ReadOnly`], `run`, `commit`; then `pool`, `holder`, `lease`, `reaper`, `keeper`; then `replica`.
 
 mod args;
 mod commit;
 mod connect;
 mod connection;
 mod error;
+mod holder;
 mod keeper;
 mod lease;
 mod metrics;
@@ -121,7 +122,8 @@ impl Db {
         let Wiring { service, clock: _, tasks, stop, meter, redis } = wiring;
         let connector = Connector::new(args, service)?;
         let metrics = Metrics::new(meter);
-        let pool = |role| Pool::new(role, connector.clone(), tasks.clone(), metrics.clone());
+        let limit = usize::from(args.database_pool_budget);
+        let pool = |role| Pool::new(role, limit, connector.clone(), tasks.clone(), metrics.clone());
         let (primary, replica) = (pool(Role::Primary), pool(Role::Replica));
         metrics.watch(&primary, Role::Primary);
         metrics.watch(&replica, Role::Replica);
@@ -161,9 +163,7 @@ impl Db {
     /// Why it does not.
     pub async fn ready(&self) -> Result<(), NotReady> {
         let lease = self.0.primary.acquire(READY_WITHIN).await.map_err(NotReady)?;
-        let answer = lease
-            .fly(tokio::time::timeout(READY_WITHIN, lease.connection().client().batch_execute("")))
-            .await;
+        let answer = lease.fly(tokio::time::timeout(READY_WITHIN, lease.client().batch_execute(""))).await;
         match answer {
             Ok(Ok(())) => Ok(()),
             Ok(Err(error)) => Err(NotReady(Error::classify(&error))),

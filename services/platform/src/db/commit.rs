@@ -9,8 +9,8 @@ use futures::future::join;
 use tokio_postgres::types::PgLsn;
 
 use super::{
-    connection::Connection,
     error::{Cause, Error, Remedy, commit_failed_for_sure, remedy},
+    lease::Lease,
     run::Run,
 };
 use crate::Position;
@@ -40,10 +40,9 @@ impl Committer {
         if lease.has_given_up() {
             return Err((Error::internal("a statement was given up within its transaction"), Remedy::None));
         }
-        let connection = lease.connection();
         let asks = self.asks();
-        let position = async { if asks { position(connection).await.map(Some) } else { Ok(None) } };
-        let ended = lease.fly(join(connection.client().batch_execute("COMMIT"), position));
+        let position = async { if asks { position(lease).await.map(Some) } else { Ok(None) } };
+        let ended = lease.fly(join(lease.client().batch_execute("COMMIT"), position));
         let (committed, position) = ended.await;
         match committed {
             Ok(()) => {
@@ -84,10 +83,10 @@ impl Committer {
 }
 
 /// Behind the COMMIT, in the same write: a position read inside the transaction lies before its commit record.
-async fn position(connection: &Connection) -> Result<Position, Error> {
+async fn position(lease: &Lease) -> Result<Position, Error> {
     let row = async {
-        let statement = connection.prepare(SELECT_COMMIT_POSITION).await?;
-        connection.client().query_one(&statement, &[]).await
+        let statement = lease.prepare(SELECT_COMMIT_POSITION).await?;
+        lease.client().query_one(&statement, &[]).await
     }
     .await
     .map_err(|error| Error::classify(&error))?;

@@ -1,30 +1,18 @@
-//! One connection: its client, its prepared statements, and when it was last used.
+//! One connection: its client, and the task that carries its messages.
 
-use std::{
-    collections::HashMap,
-    fmt,
-    sync::{
-        Mutex, PoisonError,
-        atomic::{AtomicBool, Ordering},
-    },
-    time::{Duration, Instant},
-};
+use std::fmt;
 
 use futures::future::poll_fn;
 use tokio::task::AbortHandle;
-use tokio_postgres::{AsyncMessage, Client, Socket, Statement, tls::TlsStream};
+use tokio_postgres::{AsyncMessage, Client, Socket, tls::TlsStream};
 
 use super::connect::Endpoint;
 
-/// A connection that is logged in. Dropping it says good-bye to the server.
+/// A connection that is logged in, and not yet in a pool. Dropping it says good-bye to the server.
 pub(crate) struct Connection {
-    client: Client,
-    statements: Mutex<HashMap<&'static str, Statement>>,
-    endpoint: Endpoint,
-    task: AbortHandle,
-    used_at: Mutex<Instant>,
-    /// Did not answer a check.
-    suspect: AtomicBool,
+    pub(super) client: Client,
+    pub(super) task: AbortHandle,
+    pub(super) endpoint: Endpoint,
 }
 
 impl Connection {
@@ -56,14 +44,7 @@ impl Connection {
                 }
             }
         });
-        Self {
-            client,
-            statements: Mutex::default(),
-            endpoint,
-            task: task.abort_handle(),
-            used_at: Mutex::new(Instant::now()),
-            suspect: AtomicBool::new(false),
-        }
+        Self { client, task: task.abort_handle(), endpoint }
     }
 
     pub(crate) fn client(&self) -> &Client {
@@ -72,43 +53,6 @@ impl Connection {
 
     pub(crate) fn endpoint(&self) -> &Endpoint {
         &self.endpoint
-    }
-
-    /// `sql`, prepared once for each connection.
-    pub(crate) async fn prepare(&self, sql: &'static str) -> Result<Statement, tokio_postgres::Error> {
-        let known = self.statements.lock().unwrap_or_else(PoisonError::into_inner).get(sql).cloned();
-        if let Some(statement) = known {
-            return Ok(statement);
-        }
-        // Boxed: it is rare, and would be most of the size of every caller's future.
-        let statement = Box::pin(self.client.prepare(sql)).await?;
-        self.statements.lock().unwrap_or_else(PoisonError::into_inner).insert(sql, statement.clone());
-        Ok(statement)
-    }
-
-    /// Whether a next user may have it.
-    pub(crate) fn is_usable(&self) -> bool {
-        !self.client.is_closed() && !self.suspect.load(Ordering::Acquire)
-    }
-
-    /// Asks for nothing, behind whatever else is under way. Marks the connection if no answer comes.
-    pub(crate) async fn check(&self, within: Duration) {
-        if !matches!(tokio::time::timeout(within, self.client.batch_execute("")).await, Ok(Ok(()))) {
-            self.suspect.store(true, Ordering::Release);
-        }
-    }
-
-    pub(crate) fn touch(&self) {
-        *self.used_at.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
-    }
-
-    pub(crate) fn idle_for(&self) -> Duration {
-        self.used_at.lock().unwrap_or_else(PoisonError::into_inner).elapsed()
-    }
-
-    /// Closes the socket at once, whatever the server still does.
-    pub(crate) fn abort(&self) {
-        self.task.abort();
     }
 }
 

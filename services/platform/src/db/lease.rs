@@ -1,20 +1,18 @@
 //! A connection in use, and what becomes of it afterwards.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicBool, AtomicUsize, Ordering},
-};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
+use deadpool_postgres::ClientWrapper;
 use futures::FutureExt as _;
+use tokio_postgres::Statement;
 
-use super::{connection::Connection, pool::Pool};
+use super::{holder::Held, pool::Pool};
 
 /// A connection that one caller has. However that caller ends, the next one finds the connection clean, or not at all.
 #[derive(Debug)]
 pub(crate) struct Lease {
     pool: Pool,
-    connection: Option<Arc<Connection>>,
-    generation: u64,
+    held: Option<Held>,
     /// Statements sent whose answer has not been read to its end.
     in_flight: AtomicUsize,
     in_transaction: AtomicBool,
@@ -22,19 +20,24 @@ pub(crate) struct Lease {
 }
 
 impl Lease {
-    pub(super) fn new(pool: Pool, connection: Arc<Connection>, generation: u64) -> Self {
+    pub(super) fn new(pool: Pool, held: Held) -> Self {
         Self {
             pool,
-            connection: Some(connection),
-            generation,
+            held: Some(held),
             in_flight: AtomicUsize::new(0),
             in_transaction: AtomicBool::new(false),
             broken: AtomicBool::new(false),
         }
     }
 
-    pub(crate) fn connection(&self) -> &Connection {
-        self.connection.as_deref().expect("a lease has its connection until it is dropped")
+    pub(crate) fn client(&self) -> &ClientWrapper {
+        &self.held.as_ref().expect("a lease has its connection until it is dropped").client
+    }
+
+    /// `sql`, prepared once for each connection.
+    pub(crate) async fn prepare(&self, sql: &'static str) -> Result<Statement, tokio_postgres::Error> {
+        // Boxed: it would be most of the size of every caller's future.
+        Box::pin(self.client().prepare_cached(sql)).await
     }
 
     /// Runs `work` on the connection. If it is dropped half-way, the lease knows that an answer is still to come.
@@ -66,32 +69,27 @@ impl Lease {
 
     /// Sends the end of the transaction without waiting for the answer: whatever the next user sends comes behind it.
     pub(crate) fn end_transaction(&self, how: &'static str) {
-        end_transaction(self.connection(), &self.in_transaction, how);
-    }
-
-    /// The connection, which then is no longer looked after.
-    pub(super) fn into_connection(mut self) -> Option<Arc<Connection>> {
-        self.connection.take()
+        end_transaction(self.client(), &self.in_transaction, how);
     }
 }
 
 impl Drop for Lease {
     fn drop(&mut self) {
-        let Some(connection) = self.connection.take() else { return };
-        if self.broken.load(Ordering::Acquire) || !connection.is_usable() {
-            self.pool.discard(connection);
-        } else if self.has_given_up() {
-            self.pool.reap(connection, self.generation, self.in_transaction.load(Ordering::Acquire));
+        let Some(held) = self.held.take() else { return };
+        if self.broken.load(Ordering::Acquire) {
+            self.pool.put(held, false);
+        } else if self.has_given_up() && !held.client.is_closed() {
+            self.pool.reap(held, self.in_transaction.load(Ordering::Acquire));
         } else {
-            end_transaction(&connection, &self.in_transaction, "ROLLBACK");
-            self.pool.put(connection, self.generation);
+            end_transaction(&held.client, &self.in_transaction, "ROLLBACK");
+            self.pool.put(held, true);
         }
     }
 }
 
-fn end_transaction(connection: &Connection, in_transaction: &AtomicBool, how: &'static str) {
+fn end_transaction(client: &ClientWrapper, in_transaction: &AtomicBool, how: &'static str) {
     if in_transaction.swap(false, Ordering::AcqRel) {
         // The first poll sends it.
-        let _ = connection.client().batch_execute(how).now_or_never();
+        let _ = client.batch_execute(how).now_or_never();
     }
 }

@@ -1,25 +1,34 @@
 //! The pool of connections to one server.
 //!
 //! Whoever wants a connection takes an idle one or queues. Connections are made by the pool, never by a caller: a caller that gives
-//! up leaves no half-made connection behind, and a thousand that queue make no more connections than the pool may have.
+//! up leaves no half-made connection behind, and a thousand that queue make no more connections than the pool may have. They are
+//! held by [`Holder`], which is deadpool.
 
 use std::{
-    collections::VecDeque,
     fmt,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    pin::pin,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicUsize, Ordering},
+    },
     time::{Duration, Instant},
 };
 
-use tokio::sync::oneshot;
+use futures::{TryStreamExt as _, future};
+use tokio::{
+    sync::{Notify, Semaphore},
+    time::timeout,
+};
 
 use super::{
     connect::{Connector, Failure, Role},
     connection::Connection,
     error::{Cause, Error},
+    holder::{Facts, Held, Holder},
     lease::Lease,
     metrics::Metrics,
     reaper::Reaper,
-    replica::Replica,
+    replica::{Replica, Waiter},
 };
 use crate::Tasks;
 
@@ -42,17 +51,19 @@ struct Inner {
     tasks: Tasks,
     reaper: Reaper,
     metrics: Metrics,
+    holder: Holder,
+    /// The queue: a permit for each idle connection, in the order of asking. One too many wakes somebody in vain, no more. Closed
+    /// with the pool.
+    idle: Semaphore,
+    /// Tells those who queue that waiting won't help.
+    refused: Notify,
+    waiting: AtomicUsize,
     state: Mutex<State>,
 }
 
-/// Invariant: `open` counts idle, leased and reaped connections; `open + connecting` never grows past `size`.
+/// Invariant: open connections and those being made are never more than `size`.
 #[derive(Default)]
 struct State {
-    /// The last one was used last.
-    idle: Vec<Arc<Connection>>,
-    /// Who came first is served first.
-    waiting: VecDeque<oneshot::Sender<Result<Lease, Error>>>,
-    open: usize,
     connecting: usize,
     size: usize,
     warm: usize,
@@ -61,7 +72,6 @@ struct State {
     /// Attempts to connect that failed since the last one that did not.
     failures: u32,
     last_failure: Option<Cause>,
-    closed: bool,
     /// The only address that connections may go to. The primary's pool finds its own.
     replica: Option<Replica>,
 }
@@ -76,91 +86,82 @@ pub(crate) struct Status {
 }
 
 impl Pool {
-    /// An empty pool of no size; [`Pool::resize`] lets it grow.
-    pub(crate) fn new(role: Role, connector: Connector, tasks: Tasks, metrics: Metrics) -> Self {
+    /// An empty pool of no size; [`Pool::resize`] lets it grow up to `limit`.
+    pub(crate) fn new(
+        role: Role,
+        limit: usize,
+        connector: Connector,
+        tasks: Tasks,
+        metrics: Metrics,
+    ) -> Self {
         let reaper = Reaper::new(connector.tls().clone());
-        Self(Arc::new(Inner { role, connector, tasks, reaper, metrics, state: Mutex::default() }))
+        let (holder, idle) = (Holder::new(limit), Semaphore::new(0));
+        let (refused, waiting, state) = (Notify::new(), AtomicUsize::new(0), Mutex::default());
+        Self(Arc::new(Inner {
+            role,
+            connector,
+            tasks,
+            reaper,
+            metrics,
+            holder,
+            idle,
+            refused,
+            waiting,
+            state,
+        }))
     }
 
     /// A connection, at once or when it is this caller's turn.
     pub(crate) async fn acquire(&self, within: Duration) -> Result<Lease, Error> {
         let started = Instant::now();
-        let outcome = match self.take_or_queue() {
-            Ok(lease) => Ok(lease),
-            Err(turn) => match tokio::time::timeout(within, turn).await {
-                Ok(outcome) => outcome.unwrap_or_else(|_| Err(Error::unavailable("the pool is closed"))),
-                Err(_) => Err(self.timed_out(within)),
-            },
-        };
+        let outcome = timeout(within, self.queue()).await.unwrap_or_else(|_| Err(self.timed_out(within)));
         self.0.metrics.waited(self.0.role, started.elapsed(), outcome.is_ok());
         outcome
     }
 
-    fn take_or_queue(&self) -> Result<Lease, oneshot::Receiver<Result<Lease, Error>>> {
-        let mut state = self.lock();
-        let mut dead = Vec::new();
-        while let Some(connection) = state.idle.pop() {
-            if connection.is_usable() {
-                return Ok(Lease::new(self.clone(), connection, state.generation));
+    async fn queue(&self) -> Result<Lease, Error> {
+        let mut refused = pin!(self.0.refused.notified());
+        let _waiter = Waiter::new(&self.0.waiting);
+        loop {
+            self.grow(&mut self.lock());
+            tokio::select! {
+                biased;
+                permit = self.0.idle.acquire() => {
+                    permit.map_err(|_| Error::unavailable("the pool is closed"))?.forget();
+                }
+                () = &mut refused => return Err(self.refusal()),
             }
-            state.open -= 1;
-            dead.push(connection);
-        }
-        let (turn, receiver) = oneshot::channel();
-        while state.waiting.front().is_some_and(oneshot::Sender::is_closed) {
-            state.waiting.pop_front();
-        }
-        // A closed pool drops the sender, which the receiver notices.
-        if !state.closed {
-            state.waiting.push_back(turn);
-        }
-        self.grow(&mut state);
-        Err(receiver)
-    }
-
-    /// Takes a connection back, for the next in the queue.
-    pub(super) fn put(&self, connection: Arc<Connection>, generation: u64) {
-        connection.touch();
-        let mut state = self.lock();
-        let fits = state.open <= state.size && !state.closed && state.generation == generation;
-        if fits && connection.is_usable() {
-            self.hand_out(&mut state, connection);
-        } else {
-            state.open -= 1;
-            self.grow(&mut state);
+            let _alone = self.lock();
+            if let Some(held) = self.0.holder.take() {
+                return Ok(Lease::new(self.clone(), held));
+            }
         }
     }
 
-    /// Forgets a connection that nobody may use again.
-    pub(super) fn discard(&self, connection: Arc<Connection>) {
+    /// Takes a connection back, for the next in the queue, or closes it.
+    pub(super) fn put(&self, held: Held, in_order: bool) {
         let mut state = self.lock();
-        state.open -= 1;
+        let fits = self.0.holder.open() <= state.size && state.generation == held.facts.generation;
+        let keep = in_order && fits && !held.client.is_closed() && !self.is_closed();
+        self.0.holder.put(held, keep);
+        self.0.idle.add_permits(usize::from(keep));
         self.grow(&mut state);
-        drop(state);
-        drop(connection);
     }
 
     /// Leaves every connection: those in use when they come back.
     pub(crate) fn leave_all(&self) {
         let mut state = self.lock();
         state.generation += 1;
-        let left = std::mem::take(&mut state.idle);
-        state.open -= left.len();
+        self.close_idle(usize::MAX, |_| true);
         self.grow(&mut state);
-        drop(state);
-        drop(left);
     }
 
     /// Sets how many connections there may be, and how many there always are.
     pub(crate) fn resize(&self, size: usize, warm: usize) {
         let mut state = self.lock();
         (state.size, state.warm) = (size, warm.min(size));
-        let surplus = state.open.saturating_sub(size).min(state.idle.len());
-        let left: Vec<_> = state.idle.drain(..surplus).collect();
-        state.open -= left.len();
+        self.close_idle(self.0.holder.open().saturating_sub(size), |_| true);
         self.grow(&mut state);
-        drop(state);
-        drop(left);
     }
 
     /// Names the replica that connections go to. Those to another are left.
@@ -176,44 +177,43 @@ impl Pool {
 
     /// Closes what was idle for longer than `limit`, longest first, down to the warm number.
     pub(crate) fn retire(&self, limit: Duration) {
-        let mut state = self.lock();
-        let spare = state.open.saturating_sub(state.warm);
-        let count =
-            state.idle.iter().take(spare).take_while(|connection| connection.idle_for() > limit).count();
-        let left: Vec<_> = state.idle.drain(..count).collect();
-        state.open -= left.len();
-        drop(state);
-        drop(left);
+        let state = self.lock();
+        let spare = self.0.holder.open().saturating_sub(state.warm);
+        self.close_idle(spare, |facts| facts.idle_for() > limit);
     }
 
-    /// Tries every idle connection without taking it from whoever comes meanwhile, and forgets those that don't answer.
+    /// Tries every idle connection without taking it from whoever comes meanwhile, and closes those that don't answer.
     pub(crate) async fn check(&self) {
-        let idle: Vec<_> = self.lock().idle.clone();
-        futures::future::join_all(idle.iter().map(|connection| connection.check(CHECK_WITHIN))).await;
-        drop(idle);
+        let alone = self.lock();
+        let asked = self.0.holder.ask_idle();
+        drop(alone);
+        let silent = future::join_all(asked.into_iter().map(async |(facts, answer)| {
+            let end = async { answer?.try_for_each(|_| future::ready(Ok(()))).await.ok() };
+            let answered = timeout(CHECK_WITHIN, end).await.is_ok_and(|end| end.is_some());
+            (!answered).then_some(facts)
+        }));
+        let silent: Vec<_> = silent.await.into_iter().flatten().collect();
         let mut state = self.lock();
-        let dead: Vec<_> = state.idle.extract_if(.., |connection| !connection.is_usable()).collect();
-        state.open -= dead.len();
+        self.close_idle(usize::MAX, |facts| {
+            let is_silent = silent.iter().any(|silent| Arc::ptr_eq(silent, facts));
+            if is_silent {
+                facts.abort();
+            }
+            is_silent
+        });
         self.grow(&mut state);
-        drop(state);
-        for connection in dead {
-            connection.abort();
-        }
     }
 
     /// Serves nobody any more. Connections in use are closed when they come back.
     pub(crate) fn close(&self) {
-        let mut state = self.lock();
-        state.closed = true;
-        state.warm = 0;
-        state.waiting.clear();
-        drop(state);
+        self.0.idle.close();
         self.leave_all();
     }
 
     pub(crate) fn status(&self) -> Status {
-        let state = self.lock();
-        Status { size: state.size, open: state.open, idle: state.idle.len(), waiting: state.waiting.len() }
+        let (state, holder) = (self.lock(), &self.0.holder);
+        let waiting = self.0.waiting.load(Ordering::Acquire);
+        Status { size: state.size, open: holder.open(), idle: holder.idle(), waiting }
     }
 
     pub(super) fn reaper(&self) -> &Reaper {
@@ -224,28 +224,18 @@ impl Pool {
         &self.0.tasks
     }
 
-    /// Gives `connection` to the first in the queue who still waits, or keeps it.
-    fn hand_out(&self, state: &mut State, connection: Arc<Connection>) {
-        let mut lease = Lease::new(self.clone(), connection, state.generation);
-        while let Some(turn) = state.waiting.pop_front() {
-            match turn.send(Ok(lease)) {
-                Ok(()) => return,
-                Err(Ok(refused)) => lease = refused,
-                Err(Err(_)) => unreachable!("a lease was sent"),
-            }
-        }
-        // Not by dropping the lease: that would lock the state again.
-        state.idle.extend(lease.into_connection());
+    fn close_idle(&self, most: usize, leave: impl Fn(&Arc<Facts>) -> bool) {
+        self.0.idle.forget_permits(self.0.holder.close_idle(most, leave));
     }
 
     /// Starts as many connections as are missed.
     fn grow(&self, state: &mut State) {
-        let missed = state.waiting.len().max(state.warm.saturating_sub(state.open));
+        let missed = self.missed(state);
         // A server that refuses is asked by one at a time.
         let at_once = if state.failures > 0 { 1 } else { CONNECTING_AT_ONCE };
-        while !state.closed
+        while !self.is_closed()
             && state.connecting < missed.min(at_once)
-            && state.open + state.connecting < state.size
+            && self.0.holder.open() + state.connecting < state.size
         {
             state.connecting += 1;
             let pool = self.clone();
@@ -277,11 +267,21 @@ impl Pool {
         let mut state = self.lock();
         state.connecting -= 1;
         (state.failures, state.last_failure) = (0, None);
-        if !state.closed && state.generation == generation && state.open < state.size {
-            state.open += 1;
-            self.hand_out(&mut state, Arc::new(connection));
+        if !self.is_closed() && state.generation == generation && self.0.holder.open() < state.size {
+            self.0.holder.add(connection, generation);
+            self.0.idle.add_permits(1);
         }
         self.grow(&mut state);
+    }
+
+    /// Connections without which somebody waits, or the pool is not warm.
+    fn missed(&self, state: &State) -> usize {
+        let waiting = self.0.waiting.load(Ordering::Acquire);
+        waiting.saturating_sub(self.0.holder.idle()).max(self.cold(state))
+    }
+
+    fn cold(&self, state: &State) -> usize {
+        state.warm.saturating_sub(self.0.holder.open())
     }
 
     /// How long to wait before the next attempt, if this task is to make it.
@@ -292,33 +292,36 @@ impl Pool {
         }
         state.failures += 1;
         state.last_failure = Some(failure.cause.clone());
-        if failure.is_final {
-            for turn in state.waiting.drain(..) {
-                let _ = turn.send(Err(Error::Unavailable(failure.cause.clone())));
-            }
+        // The replica's callers have the primary: nobody waits for a second attempt.
+        let is_replica = self.0.role == Role::Replica;
+        let refuses = failure.is_final || (is_replica && state.connecting == 1);
+        if refuses {
+            self.0.refused.notify_waiters();
         }
-        let missed = !state.waiting.is_empty() || state.open < state.warm;
-        if state.connecting > 1 || !missed || state.closed || self.0.role == Role::Replica {
+        let missed = if refuses { self.cold(&state) } else { self.missed(&state) };
+        if state.connecting > 1 || missed == 0 || self.is_closed() || is_replica {
             state.connecting -= 1;
-            // The replica's callers have the primary: nobody waits for a second attempt.
-            if self.0.role == Role::Replica && state.connecting == 0 {
-                for turn in state.waiting.drain(..) {
-                    let _ = turn.send(Err(Error::Unavailable(failure.cause.clone())));
-                }
-            }
             return None;
         }
         let doubled = FIRST_BACKOFF.saturating_mul(1 << (state.failures - 1).min(10)).min(LONGEST_BACKOFF);
         Some(doubled.mul_f64(rand::random_range(0.5..1.0)))
     }
 
+    fn refusal(&self) -> Error {
+        let cause = self.lock().last_failure.clone();
+        Error::Unavailable(cause.unwrap_or_else(|| Cause::new("no connection could be made")))
+    }
+
     fn timed_out(&self, within: Duration) -> Error {
-        let state = self.lock();
-        let why = match &state.last_failure {
+        let why = match &self.lock().last_failure {
             Some(cause) => format!("no connection within {within:?}: {cause}"),
             None => format!("no connection became free within {within:?}"),
         };
         Error::unavailable(&why)
+    }
+
+    fn is_closed(&self) -> bool {
+        self.0.idle.is_closed()
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {

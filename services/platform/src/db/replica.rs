@@ -11,6 +11,7 @@ use std::{
 };
 
 use tokio::sync::{Notify, watch};
+use tokio_postgres::{Client, Statement};
 
 use super::{
     commit::position_of,
@@ -139,8 +140,7 @@ impl Follower {
     /// Waits until the replica has reached `wanted`, at most `limit`. Answers whether it has.
     pub(crate) async fn reached(&self, wanted: Position, limit: Duration) -> bool {
         let mut heard = self.0.heard.subscribe();
-        self.0.waiting.fetch_add(1, Ordering::AcqRel);
-        let _waiter = Waiter(&self.0.waiting);
+        let _waiter = Waiter::new(&self.0.waiting);
         self.0.hurry.notify_one();
         let reached = heard.wait_for(|heard| heard.is_some_and(|heard| heard.position >= wanted));
         tokio::time::timeout(limit, reached).await.is_ok_and(|outcome| outcome.is_ok())
@@ -176,10 +176,12 @@ impl Follower {
         let connection =
             connector.connect(Role::Replica).await.map_err(|failure| Error::Unavailable(failure.cause))?;
         pool.aim(Some(identify(&connection).await?));
+        let client = connection.client();
+        let question = within(client.prepare(SELECT_REPLAY_POSITION)).await?;
         let mut was_in = false;
         let mut caught_up_at = None;
         loop {
-            let heard = hear(&connection).await?.since(&mut caught_up_at);
+            let heard = hear(client, &question).await?.since(&mut caught_up_at);
             let is_in = self.is_in(&heard);
             if is_in != was_in {
                 let lag_ms = heard.lag.map(|lag| u64::try_from(lag.as_millis()).unwrap_or(u64::MAX));
@@ -202,7 +204,15 @@ impl Follower {
     }
 }
 
-struct Waiter<'a>(&'a AtomicUsize);
+/// Somebody who waits, and is counted.
+pub(super) struct Waiter<'a>(&'a AtomicUsize);
+
+impl<'a> Waiter<'a> {
+    pub(super) fn new(count: &'a AtomicUsize) -> Self {
+        count.fetch_add(1, Ordering::AcqRel);
+        Self(count)
+    }
+}
 
 impl Drop for Waiter<'_> {
     fn drop(&mut self) {
@@ -211,7 +221,7 @@ impl Drop for Waiter<'_> {
 }
 
 async fn identify(connection: &Connection) -> Result<Replica, Error> {
-    let row = ask(connection, SELECT_SERVER_IDENTITY).await?;
+    let row = within(connection.client().query_one(SELECT_SERVER_IDENTITY, &[])).await?;
     if !row.try_get::<_, bool>("in_recovery").map_err(|error| Error::classify(&error))? {
         return Err(Error::unavailable("the server is no replica"));
     }
@@ -219,10 +229,10 @@ async fn identify(connection: &Connection) -> Result<Replica, Error> {
     Ok(Replica { endpoint: connection.endpoint().clone(), identity })
 }
 
-async fn hear(connection: &Connection) -> Result<Heard, Error> {
+async fn hear(client: &Client, question: &Statement) -> Result<Heard, Error> {
     // Before the question: what is heard is at least as new as this.
     let at = Instant::now();
-    let row = ask(connection, SELECT_REPLAY_POSITION).await?;
+    let row = within(client.query_one(question, &[])).await?;
     if !row.try_get::<_, bool>("in_recovery").map_err(|error| Error::classify(&error))? {
         return Err(Error::unavailable("the replica was promoted"));
     }
@@ -231,14 +241,9 @@ async fn hear(connection: &Connection) -> Result<Heard, Error> {
     Ok(Heard { position: position_of(&row)?, lag, at })
 }
 
-async fn ask(connection: &Connection, sql: &'static str) -> Result<tokio_postgres::Row, Error> {
-    let answer = async {
-        let statement = connection.prepare(sql).await?;
-        connection.client().query_one(&statement, &[]).await
-    };
+async fn within<T>(answer: impl Future<Output = Result<T, tokio_postgres::Error>>) -> Result<T, Error> {
     match tokio::time::timeout(ANSWER_WITHIN, answer).await {
-        Ok(Ok(row)) => Ok(row),
-        Ok(Err(error)) => Err(Error::classify(&error)),
+        Ok(answer) => answer.map_err(|error| Error::classify(&error)),
         Err(_) => Err(Error::unavailable("the replica does not answer")),
     }
 }

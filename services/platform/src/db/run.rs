@@ -73,19 +73,17 @@ impl Run {
     }
 
     pub(crate) async fn query(&self, sql: &'static str, params: Params<'_>) -> Result<Vec<Row>, Error> {
-        let connection = self.lease.connection();
         let work = pin!(async {
-            let statement = connection.prepare(sql).await?;
-            connection.client().query(&statement, params).await
+            let statement = self.lease.prepare(sql).await?;
+            self.lease.client().query(&statement, params).await
         });
         self.send(sql, work).await
     }
 
     pub(crate) async fn execute(&self, sql: &'static str, params: Params<'_>) -> Result<u64, Error> {
-        let connection = self.lease.connection();
         let work = pin!(async {
-            let statement = connection.prepare(sql).await?;
-            connection.client().execute(&statement, params).await
+            let statement = self.lease.prepare(sql).await?;
+            self.lease.client().execute(&statement, params).await
         });
         self.send(sql, work).await
     }
@@ -99,12 +97,12 @@ impl Run {
     ) -> Result<u64, Error> {
         self.refuse_after_failure()?;
         let timer = StatementTimer::start(self, sql);
-        let client = self.lease.connection().client();
+        let client = self.lease.client();
         let outcome = self
             .lease
             .fly(async {
                 // Before anything is sent: the reset below must come behind the statement, not behind its preparation.
-                let statement = self.lease.connection().prepare(sql).await?;
+                let statement = self.lease.prepare(sql).await?;
                 let limit = format!("SET LOCAL lock_timeout = {}", wait.as_millis());
                 let before = self.open().map_or(limit.clone(), |opening| format!("{opening}; {limit}"));
                 let (limited, outcome, _) = join3(
@@ -131,7 +129,7 @@ impl Run {
         let timer = StatementTimer::start(self, sql);
         let opened = async {
             match self.open() {
-                Some(opening) => self.lease.connection().client().batch_execute(&opening).await,
+                Some(opening) => self.lease.client().batch_execute(&opening).await,
                 None => Ok(()),
             }
         };
