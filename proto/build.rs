@@ -40,8 +40,6 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     compiler.include_source_info(true).open_file(FOREIGN)?;
     let descriptors = compiler.file_descriptor_set();
 
-    tonic_prost_build::configure()
-        .include_file("sipup.rs")
-        .compile_fds(descriptors)?;
+    tonic_prost_build::configure().include_file("sipup.rs").compile_fds(descriptors)?;
     Ok(())
 }

@@ -3,9 +3,10 @@
 use std::path::PathBuf;
 
 use anyhow::Context as _;
-use local::{DemoUser, Options, Replicas};
+use local::{DemoUser, Limits, Options, Replicas};
 
 #[derive(Debug, clap::Args)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
 pub(crate) struct Args {
     /// Where the data is kept. Default `$XDG_DATA_HOME/sipup`, else `~/.local/share/sipup`.
     #[arg(long)]
@@ -52,6 +53,15 @@ pub(crate) struct Args {
     #[arg(long)]
     local_limit: Option<u32>,
 
+    /// Run the rate limit service, and let Envoy ask it before each call. Off unless asked for: on one machine all clients
+    /// share one address, so those without a token would share one limit.
+    #[arg(long)]
+    limits: bool,
+
+    /// The YAML file of rate limit rules, read again when it changes. Default the rules of the service.
+    #[arg(long, value_name = "FILE", requires = "limits")]
+    limit_rules: Option<PathBuf>,
+
     /// Write addresses, pids and passwords as JSON into this file when everything is ready.
     #[arg(long)]
     ready_file: Option<PathBuf>,
@@ -81,6 +91,7 @@ impl Args {
             envoy_bin: self.envoy_bin,
             otlp_url: self.otlp_url,
             local_limit: self.local_limit,
+            limits: self.limits.then_some(Limits { rules: self.limit_rules }),
             ready_file: self.ready_file,
             wheels: self.programs_dir,
             ..Options::new(executable)

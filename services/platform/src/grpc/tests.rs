@@ -57,7 +57,7 @@ impl World {
             permissions: PermissionMap::new(&[TABLE]),
             verifier: Some(Verifier::with_keys("https://test", &keys, Clock::system(), Revocations::none())),
             calls: Arc::new(Semaphore::new(max_calls)),
-            max_call_time: Duration::from_secs(60),
+            max_call_time: Duration::from_mins(1),
             metrics: CallMetrics::new(&meters.meter("test")),
         };
         let routes = Router::new()
@@ -85,7 +85,7 @@ impl World {
             permissions: PermissionMap::new(&[TABLE]),
             verifier: None,
             calls: Arc::new(Semaphore::new(8)),
-            max_call_time: Duration::from_secs(60),
+            max_call_time: Duration::from_mins(1),
             metrics: CallMetrics::new(&meters.meter("test")),
         };
         let routes = Router::new().route("/x.v1.Things/Get", post(get)).route("/x.v1.Things/Put", post(get));
