@@ -8,6 +8,7 @@ mod bad_input;
 mod faults;
 mod grpc_web;
 mod import;
+mod limits;
 mod python;
 mod rest;
 mod trace;

@@ -23,6 +23,7 @@ mod filters;
 mod listeners;
 mod local_replies;
 mod observability;
+mod rate_limits;
 mod routes;
 mod rpcs;
 mod validate;

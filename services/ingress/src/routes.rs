@@ -3,13 +3,11 @@
 use crate::{
     Access, Class, Config, Limits, Rpc,
     api::{
-        Buffer, BufferPerRoute, CorsPolicy, Empty, Extension, Extensions, HeaderMatcher, HeaderValueMatch,
-        HitsAddend, JwtAuthentication, JwtPerRoute, MaxStreamDuration, MetaData, MetadataKey, PathMatch,
-        PreviousHostsPredicate, RateLimit, RateLimitAction, RateLimitPerRoute, RequestHeaders, RetryBackOff,
-        RetryPolicy, Route, RouteAction, RouteConfiguration, RouteMatch, Span, StringMatcher, TypedExtension,
-        VirtualHost,
+        Buffer, BufferPerRoute, CorsPolicy, Extensions, HeaderMatcher, JwtPerRoute, MaxStreamDuration,
+        PathMatch, PreviousHostsPredicate, RetryBackOff, RetryPolicy, Route, RouteAction, RouteConfiguration,
+        RouteMatch, Span, StringMatcher, TypedExtension, VirtualHost,
     },
-    clusters, filters,
+    clusters, filters, rate_limits,
 };
 
 /// Public path of the key set.
@@ -40,12 +38,12 @@ fn route(config: &Config, rpc: &Rpc) -> Route {
         Class::Bulk => {
             overrides = overrides
                 .with(&BufferPerRoute::Buffer(Buffer { max_request_bytes: config.limits.bulk_bytes }));
-            if config.limiter.is_some() {
-                overrides = overrides.with(&bulk_cost());
-            }
         }
         // Holding back the body of a stream would hold back its answers.
         Class::Stream => overrides = overrides.with(&BufferPerRoute::Disabled(true)),
+    }
+    if config.limiter.is_some() {
+        overrides = overrides.with(&rate_limits::of(rpc));
     }
     Route {
         name: format!("{}.{}", rpc.area, rpc.method),
@@ -165,7 +163,7 @@ fn host_overrides(config: &Config) -> Extensions {
         overrides = overrides.with(&cors(&config.cors_origins));
     }
     if config.limiter.is_some() {
-        overrides = overrides.with(&RateLimitPerRoute { rate_limits: vec![user(), stranger(), login()] });
+        overrides = overrides.with(&rate_limits::of_host());
     }
     overrides
 }
@@ -208,43 +206,4 @@ fn cors(origins: &[String]) -> CorsPolicy {
         expose_headers: exposed.join(", "),
         max_age: "600",
     }
-}
-
-/// Descriptor of a caller with a token. A descriptor with an entry that can't be filled is left out.
-fn user() -> RateLimit {
-    one(vec![RateLimitAction::Metadata(MetaData {
-        descriptor_key: "user_id",
-        source: "DYNAMIC",
-        metadata_key: MetadataKey::new(JwtAuthentication::NAME, &[filters::CLAIMS, "sub"]),
-    })])
-}
-
-/// Descriptor of a caller without a token: the header is Envoy's own, and absent then.
-fn stranger() -> RateLimit {
-    let no_user = HeaderMatcher::present("x-user-id", false);
-    let anonymous =
-        HeaderValueMatch { descriptor_key: "auth", descriptor_value: "anonymous", headers: vec![no_user] };
-    one(vec![RateLimitAction::HeaderValueMatch(anonymous), RateLimitAction::RemoteAddress(Empty {})])
-}
-
-/// Descriptor of an attempt to log in.
-fn login() -> RateLimit {
-    let path = HeaderMatcher::matches(":path", StringMatcher::Suffix("/Login".into()));
-    let class = HeaderValueMatch { descriptor_key: "class", descriptor_value: "login", headers: vec![path] };
-    let method = RequestHeaders { header_name: ":path", descriptor_key: "method" };
-    one(vec![
-        RateLimitAction::HeaderValueMatch(class),
-        RateLimitAction::RequestHeaders(method),
-        RateLimitAction::RemoteAddress(Empty {}),
-    ])
-}
-
-/// A bulk call counts as ten. A route's list replaces the one of its host.
-fn bulk_cost() -> RateLimitPerRoute {
-    let cost = Some(HitsAddend { number: 10 });
-    RateLimitPerRoute { rate_limits: vec![RateLimit { hits_addend: cost, ..user() }] }
-}
-
-const fn one(actions: Vec<RateLimitAction>) -> RateLimit {
-    RateLimit { actions, hits_addend: None }
 }

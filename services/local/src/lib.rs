@@ -25,4 +25,4 @@ pub use crate::error::{Error, Result};
 pub use crate::folder::{Ended, default_path, down, pids};
 pub use crate::progress::Progress;
 pub use crate::signals::asked_to_stop;
-pub use crate::stack::{DemoUser, Options, Replicas, Service, ServiceInfo, StackInfo, up};
+pub use crate::stack::{DemoUser, Limits, Options, Replicas, Service, ServiceInfo, StackInfo, up};

@@ -124,6 +124,7 @@ impl Service {
             Self::Orders => 10,
             Self::Auth => 20,
             Self::Jobs => 30,
+            Self::Ratelimit => 40,
         }
     }
 }

@@ -19,7 +19,7 @@ use tokio::sync::mpsc;
 
 pub use self::info::{DemoUser, ServiceInfo, StackInfo};
 use self::options::Plan;
-pub use self::options::{Options, Replicas, Service};
+pub use self::options::{Limits, Options, Replicas, Service};
 use self::secrets::Secrets;
 use crate::error::{Error, Result};
 use crate::folder::DataFolder;

@@ -164,7 +164,6 @@ impl From<SocketAddr> for Address {
 pub(crate) enum StringMatcher {
     Exact(String),
     Prefix(String),
-    Suffix(String),
 }
 
 /// `envoy.config.route.v3.HeaderMatcher`.

@@ -95,7 +95,7 @@ pub(crate) struct HitsAddend {
 pub(crate) enum RateLimitAction {
     RemoteAddress(Empty),
     MaskedRemoteAddress(MaskedRemoteAddress),
-    RequestHeaders(RequestHeaders),
+    GenericKey(GenericKey),
     HeaderValueMatch(HeaderValueMatch),
     Metadata(MetaData),
 }
@@ -107,9 +107,9 @@ pub(crate) struct MaskedRemoteAddress {
 }
 
 #[derive(Clone, Debug, Serialize)]
-pub(crate) struct RequestHeaders {
-    pub(crate) header_name: &'static str,
+pub(crate) struct GenericKey {
     pub(crate) descriptor_key: &'static str,
+    pub(crate) descriptor_value: String,
 }
 
 #[derive(Clone, Debug, Serialize)]

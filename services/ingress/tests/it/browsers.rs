@@ -33,8 +33,17 @@ async fn grpc_web_works_over_http_1() {
     assert_eq!((reply.status, reply.header("access-control-allow-origin")), (200, ORIGIN));
     let ends_well = |body: &Bytes| body.windows(13).any(|bytes| bytes == b"grpc-status:0");
     assert!(ends_well(&reply.body), "{reply:?}");
-    for name in ["sipup-lsn", "idempotent-replayed", "etag", "retry-after", "grpc-status"] {
-        assert!(reply.header("access-control-expose-headers").contains(name), "{name}");
+    let exposed: Vec<&str> = reply.header("access-control-expose-headers").split(", ").collect();
+    for name in [
+        "sipup-lsn",
+        "idempotent-replayed",
+        "etag",
+        "retry-after",
+        "ratelimit",
+        "ratelimit-policy",
+        "grpc-status",
+    ] {
+        assert!(exposed.contains(&name), "{name}");
     }
 }
 

@@ -3,6 +3,7 @@
 use http::Method;
 use ingress::{Endpoints, Limiter};
 use prost::Message;
+use proto::catalog::v1::{GetProductRequest, GetProductResponse};
 use serde_json::json;
 
 use crate::{
@@ -68,17 +69,33 @@ async fn callers_are_counted_by_user_or_else_by_address() {
     let signed = [("authorization", &*token)];
 
     assert_eq!(edge.get("/v1/products/7", &[]).await.status, 200);
-    assert_eq!(last(&asked), ["auth=anonymous remote_address=127.0.0.1"]);
+    let read = "method=/sipup.catalog.v1.CatalogService/GetProduct";
+    assert_eq!(last(&asked), [format!("auth=anonymous remote_address=127.0.0.1 {read}")]);
 
     assert_eq!(edge.get("/v1/products/7", &signed).await.status, 200);
-    assert_eq!(last(&asked), ["user_id=user-1"]);
+    assert_eq!(last(&asked), [format!("user_id=user-1 {read}")]);
 
     assert_eq!(edge.rest(Method::POST, "/v1/auth/login", &[], "{}").await.status, 200);
-    let login = "class=login method=/sipup.auth.v1.AuthService/Login remote_address=127.0.0.1";
-    assert_eq!(last(&asked), ["auth=anonymous remote_address=127.0.0.1", login]);
+    let login = "method=/sipup.auth.v1.AuthService/Login";
+    let stranger = format!("auth=anonymous remote_address=127.0.0.1 {login}");
+    assert_eq!(last(&asked), [stranger, format!("class=login {login} remote_address=127.0.0.1")]);
 
     assert_eq!(edge.rest(Method::POST, "/v1/products:batchCreate", &signed, "{}").await.status, 200);
-    assert_eq!(last(&asked), ["user_id=user-1 cost 10"]);
+    let bulk = "method=/sipup.catalog.v1.CatalogService/BatchCreateProducts";
+    assert_eq!(last(&asked), [format!("user_id=user-1 {bulk} cost 10")]);
+
+    assert_eq!(edge.get("/.well-known/jwks.json", &[]).await.status, 200);
+    assert_eq!(last(&asked), ["auth=anonymous remote_address=127.0.0.1"]);
+}
+
+#[tokio::test]
+async fn nobody_is_counted_anew_by_what_follows_the_path() {
+    let (edge, _limiter, asked) = start();
+    let path = "/sipup.catalog.v1.CatalogService/GetProduct?another=1";
+    let called = edge.grpc::<_, GetProductResponse>(path, GetProductRequest::default(), &[]).await;
+    assert!(called.is_ok(), "{called:?}");
+    let method = "method=/sipup.catalog.v1.CatalogService/GetProduct";
+    assert_eq!(last(&asked), [format!("auth=anonymous remote_address=127.0.0.1 {method}")]);
 }
 
 #[tokio::test]

@@ -77,7 +77,11 @@ pub(super) fn of(stack: &Stack, database: &Database) -> Result<StackInfo> {
         url: local_url(layout.ingress()),
         ingress_metrics_url: local_url(layout.ingress_metrics()),
         ingress_admin_url: local_url(layout.ingress_admin()),
-        services: plan.services().map(|(service, replica)| service_info(stack, service, replica)).collect(),
+        services: plan
+            .options
+            .services()
+            .map(|(service, replica)| service_info(stack, service, replica))
+            .collect(),
         jwks_url: format!("{}/jwks.json", local_url(layout.jwks(0))),
         postgres_url: database.owner_url.clone(),
         postgres_replica_url: database.replica_url.clone(),

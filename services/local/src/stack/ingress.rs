@@ -3,7 +3,7 @@
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
-use ::ingress::{Backend, Config, Endpoints, LocalLimit, Otlp};
+use ::ingress::{Backend, Config, Endpoints, Limiter, LocalLimit, Otlp};
 
 use crate::account::Account;
 use crate::error::{Error, Result};
@@ -74,6 +74,11 @@ fn config(stack: &Stack) -> Result<Config> {
         per_second,
         burst: per_second,
         ..LocalLimit::default()
+    });
+    config.limiter = options.limits.as_ref().map(|_| {
+        let ports = (0..options.replicas(Service::Ratelimit))
+            .map(|replica| loopback(layout.grpc(Service::Ratelimit, replica)));
+        Limiter::new(Endpoints::Static(ports.collect()))
     });
     config.otlp = options.otlp_url.as_deref().map(collector).transpose()?;
     Ok(config)

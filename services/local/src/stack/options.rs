@@ -26,10 +26,12 @@ pub enum Service {
     Auth,
     /// Work that happens later.
     Jobs,
+    /// Rate limits, where they are wanted.
+    Ratelimit,
 }
 
 impl Service {
-    /// All services.
+    /// The services that every stack has; each has a role in the database, and the ingress sends it calls.
     pub const ALL: [Self; 4] = [Self::Catalog, Self::Orders, Self::Auth, Self::Jobs];
 
     /// The name by which `sipup serve` knows it.
@@ -39,6 +41,7 @@ impl Service {
             Self::Orders => "orders",
             Self::Auth => "auth",
             Self::Jobs => "jobs",
+            Self::Ratelimit => "ratelimit",
         }
     }
 }
@@ -66,6 +69,13 @@ impl FromStr for Replicas {
         let count = count.parse().ok().filter(|count| (1..=10).contains(count));
         Ok(Self { service, count: count.ok_or("1 to 10 of each service can run")? })
     }
+}
+
+/// Rate limits at the ingress.
+#[derive(Clone, Debug, Default)]
+pub struct Limits {
+    /// The file of rules; `None` is the defaults of the service.
+    pub rules: Option<PathBuf>,
 }
 
 /// What to run, and from where.
@@ -97,6 +107,8 @@ pub struct Options {
     pub otlp_url: Option<String>,
     /// Calls per second and client address that Envoy lets through; `None` lets all through, as everybody here has one address.
     pub local_limit: Option<u32>,
+    /// Runs the rate limit service, and lets Envoy ask it. `None` limits nobody, for the same reason.
+    pub limits: Option<Limits>,
     /// Receives the [`StackInfo`](crate::StackInfo) as JSON when everything is ready.
     pub ready_file: Option<PathBuf>,
     /// Where unpacked wheels are kept; `None` is `$XDG_CACHE_HOME/sipup`, else `~/.cache/sipup`.
@@ -122,10 +134,20 @@ impl Options {
             envoy_bin: None,
             otlp_url: None,
             local_limit: None,
+            limits: None,
             ready_file: None,
             wheels: None,
             progress: Progress::on_stderr(),
         }
+    }
+
+    /// Every process of every service.
+    pub(super) fn services(&self) -> impl Iterator<Item = (Service, u16)> + '_ {
+        let limiter = self.limits.as_ref().map(|_| Service::Ratelimit);
+        Service::ALL
+            .into_iter()
+            .chain(limiter)
+            .flat_map(|service| (0..self.replicas(service)).map(move |replica| (service, replica)))
     }
 
     /// How many processes of `service` run; the last word counts.
@@ -148,11 +170,9 @@ impl Options {
             let nodes = valkey_ports(layout).into_iter().flat_map(|port| [port, port + Layout::VALKEY_BUS]);
             ports.extend(nodes.map(|port| (port, "Valkey".to_owned())));
         }
-        for service in Service::ALL {
-            for replica in 0..self.replicas(service) {
-                let both = [layout.grpc(service, replica), layout.admin(service, replica)];
-                ports.extend(both.map(|port| (port, service.to_string())));
-            }
+        for (service, replica) in self.services() {
+            let both = [layout.grpc(service, replica), layout.admin(service, replica)];
+            ports.extend(both.map(|port| (port, service.to_string())));
         }
         ports.extend(
             (0..self.replicas(Service::Auth)).map(|replica| (layout.jwks(replica), "auth".to_owned())),
@@ -178,6 +198,7 @@ impl Plan {
     /// Refuses what can't work before anything is started.
     pub(super) fn check(&self) -> Result<()> {
         self.redis_nodes()?;
+        self.limit_rules()?;
         self.options.postgres_url.as_deref().map_or(Ok(()), |url| Database::given(url).map(drop))
     }
 
@@ -186,11 +207,19 @@ impl Plan {
         self.folder.inside("logs")
     }
 
-    /// Every process of every service.
-    pub(super) fn services(&self) -> impl Iterator<Item = (Service, u16)> + '_ {
-        Service::ALL
-            .into_iter()
-            .flat_map(|service| (0..self.options.replicas(service)).map(move |n| (service, n)))
+    /// The file of rate limit rules, from the root on: services run in another folder.
+    ///
+    /// # Errors
+    /// When there is no such file.
+    pub(super) fn limit_rules(&self) -> Result<Option<PathBuf>> {
+        let Some(given) = self.options.limits.as_ref().and_then(|limits| limits.rules.as_ref()) else {
+            return Ok(None);
+        };
+        let path = std::path::absolute(given).ok().filter(|path| path.is_file());
+        path.map(Some).ok_or_else(|| Error::Option {
+            option: "--limit-rules",
+            problem: format!("there is no file {}", given.display()),
+        })
     }
 
     /// The nodes of the Valkey cluster, ours or the one that was given.
@@ -224,12 +253,12 @@ mod tests {
     #[test]
     fn no_port_of_the_layout_is_used_twice_or_lies_outside() {
         let replicas = Service::ALL.map(|service| Replicas { service, count: 10 }).to_vec();
-        let options = Options { replicas, ..Options::new("sipup".into()) };
+        let options = Options { replicas, limits: Some(Limits::default()), ..Options::new("sipup".into()) };
         let ports = options.ports(Layout::at(18_000).unwrap());
         let distinct: BTreeSet<u16> = ports.iter().map(|(port, _)| *port).collect();
         assert_eq!(distinct.len(), ports.len());
         assert!(distinct.iter().all(|port| (18_000..18_000 + Layout::PORTS).contains(port)));
-        assert_eq!(ports.len(), 3 + 2 + 12 + 80 + 10);
+        assert_eq!(ports.len(), 3 + 2 + 12 + 80 + 10 + 2);
     }
 
     #[test]

@@ -22,16 +22,16 @@ const POOL_BUDGET: u16 = 50;
 pub(super) async fn start(stack: &Stack, database: &Database) -> Result<()> {
     let phase = stack.plan.options.progress.phase("services");
     commands::make_signing_key(stack).await?;
-    for (service, replica) in stack.plan.services() {
+    for (service, replica) in stack.plan.options.services() {
         stack.supervisor.start(spec(stack, database, service, replica)?)?;
     }
-    let ready = stack.plan.services().map(|(service, replica)| {
+    let ready = stack.plan.options.services().map(|(service, replica)| {
         let port = stack.plan.layout.admin(service, replica);
         let name = name(service, replica);
         async move { stack.supervisor.ready(&name, READY_BOUND, || http::is_ok(port, "/readyz")).await }
     });
     try_join_all(ready).await?;
-    phase.done(&format!("{} processes ready", stack.plan.services().count()));
+    phase.done(&format!("{} processes ready", stack.plan.options.services().count()));
     Ok(())
 }
 
@@ -41,7 +41,10 @@ pub(super) fn name(service: Service, replica: u16) -> String {
 }
 
 fn spec(stack: &Stack, database: &Database, service: Service, replica: u16) -> Result<Spec> {
-    let mut env = common(stack, database, service, replica)?;
+    let mut env = common(stack, service, replica)?;
+    if Service::ALL.contains(&service) {
+        env.extend(&data(stack, database, service)?);
+    }
     env.extend(&own(stack, service, replica)?);
     Ok(Spec {
         name: name(service, replica),
@@ -56,18 +59,12 @@ fn spec(stack: &Stack, database: &Database, service: Service, replica: u16) -> R
 }
 
 /// What every service is told.
-fn common(stack: &Stack, database: &Database, service: Service, replica: u16) -> Result<Environment> {
+fn common(stack: &Stack, service: Service, replica: u16) -> Result<Environment> {
     let (layout, options) = (stack.plan.layout, &stack.plan.options);
     let mut env = Environment::default();
     env.set("SIPUP_LISTEN", loopback(layout.grpc(service, replica)))
         .set("SIPUP_ADMIN_LISTEN", loopback(layout.admin(service, replica)))
-        .set("SIPUP_DATABASE_URL", database.url_of(service))
-        .set("SIPUP_DATABASE_PASSWORD", stack.secrets.role_password(service)?)
-        .set("SIPUP_DATABASE_POOL_BUDGET", (POOL_BUDGET / options.replicas(service)).to_string())
-        // An idle stack should be small: connections are opened when they are needed.
-        .set("SIPUP_DATABASE_POOL_WARM", "2")
         .set("SIPUP_REDIS_NODES", stack.plan.redis_nodes()?.join(","))
-        .set("SIPUP_JWKS_URL", format!("http://{}/jwks.json", loopback(layout.jwks(0))))
         .set("SIPUP_PAGE_TOKEN_KEY", stack.secrets.key(&format!("{service}-page-token-key"))?)
         // Envoy is gone by the time that a service is stopped; nobody else has to notice first.
         .set("SIPUP_READINESS_DELAY", "0s")
@@ -76,6 +73,19 @@ fn common(stack: &Stack, database: &Database, service: Service, replica: u16) ->
     if let Some(url) = &options.otlp_url {
         env.set("SIPUP_OTLP_URL", url);
     }
+    Ok(env)
+}
+
+/// What a service is told that has a database and callers with tokens.
+fn data(stack: &Stack, database: &Database, service: Service) -> Result<Environment> {
+    let (layout, options) = (stack.plan.layout, &stack.plan.options);
+    let mut env = Environment::default();
+    env.set("SIPUP_DATABASE_URL", database.url_of(service))
+        .set("SIPUP_DATABASE_PASSWORD", stack.secrets.role_password(service)?)
+        .set("SIPUP_DATABASE_POOL_BUDGET", (POOL_BUDGET / options.replicas(service)).to_string())
+        // An idle stack should be small: connections are opened when they are needed.
+        .set("SIPUP_DATABASE_POOL_WARM", "2")
+        .set("SIPUP_JWKS_URL", format!("http://{}/jwks.json", loopback(layout.jwks(0))));
     Ok(env)
 }
 
@@ -98,6 +108,11 @@ fn own(stack: &Stack, service: Service, replica: u16) -> Result<Environment> {
         Service::Jobs => {
             let mail = stack.plan.folder.inside("mail")?;
             env.set("SIPUP_SMTP_URL", format!("file://{}", text(&mail)));
+        }
+        Service::Ratelimit => {
+            if let Some(rules) = stack.plan.limit_rules()? {
+                env.set("SIPUP_RATELIMIT_RULES", text(&rules));
+            }
         }
     }
     Ok(env)

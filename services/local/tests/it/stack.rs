@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, ensure};
-use local::{DemoUser, Error, Options, Progress, StackInfo};
+use local::{DemoUser, Error, Limits, Options, Progress, Service, StackInfo};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use tempfile::TempDir;
@@ -38,12 +38,15 @@ impl Fixture {
     fn options(&self) -> anyhow::Result<Options> {
         let user =
             |role: &str| DemoUser { email: format!("{role}@x"), password: "p".into(), role: role.into() };
+        let rules = self.folder.path().join("rules.yaml");
+        std::fs::write(&rules, "rules: []\n")?;
         Ok(Options {
             data_dir: Some(self.data()),
             port_base: 0,
             replicas: vec!["catalog=2".parse().map_err(anyhow::Error::msg)?],
             products: 5,
             users: vec![user("buyer")],
+            limits: Some(Limits { rules: Some(rules) }),
             ready_file: Some(self.folder.path().join("ready.json")),
             progress: Progress::Silent,
             ..Options::new(self.folder.path().join("sipup"))
@@ -118,9 +121,11 @@ async fn a_stack_starts_heals_refuses_a_second_stops_and_starts_again() -> anyho
     assert_eq!(fixture.commands()?, ["keys", "migrate", "seed"]);
     let names: Vec<&str> = stack.info.pids.keys().map(String::as_str).collect();
     let services = ["auth-0", "catalog-0", "catalog-1", "envoy", "jobs-0", "orders-0"];
-    let data = ["postgres-primary", "postgres-replica"];
+    let data = ["postgres-primary", "postgres-replica", "ratelimit-0"];
     let nodes = ["valkey-0", "valkey-1", "valkey-2", "valkey-3", "valkey-4", "valkey-5"];
     assert_eq!(names, [services.as_slice(), &data, &nodes].concat());
+    assert!(stack.info.services.iter().any(|process| process.service == Service::Ratelimit));
+    assert!(!stack.info.role_passwords.contains_key("svc_ratelimit"), "it has no database");
 
     let second = local::up(fixture.options()?, std::future::ready(())).await;
     let own = i32::try_from(std::process::id())?;
@@ -138,6 +143,17 @@ async fn a_stack_starts_heals_refuses_a_second_stops_and_starts_again() -> anyho
     assert_eq!(fixture.commands()?, ["keys", "migrate"], "it is filled only once");
     assert_eq!(again.info.role_passwords, passwords);
     again.stop().await
+}
+
+#[tokio::test]
+async fn a_file_of_rules_that_is_not_there_is_refused_before_anything_starts() -> anyhow::Result<()> {
+    let fixture = Fixture::new()?;
+    let limits = Limits { rules: Some(fixture.folder.path().join("nowhere.yaml")) };
+    let refused =
+        local::up(Options { limits: Some(limits), ..fixture.options()? }, std::future::pending()).await;
+    assert!(matches!(refused, Err(Error::Option { option: "--limit-rules", .. })), "{refused:?}");
+    assert!(local::pids(&fixture.data())?.is_empty());
+    Ok(())
 }
 
 #[tokio::test]

@@ -24,7 +24,12 @@ def main():
         if command in ("migrate", "seed") and "SIPUP_DATABASE_URL" not in os.environ:
             sys.exit("no database")
         return
-    for name in ("SIPUP_DATABASE_URL", "SIPUP_DATABASE_PASSWORD", "SIPUP_REDIS_NODES", "SIPUP_PAGE_TOKEN_KEY"):
+    wanted = ["SIPUP_REDIS_NODES", "SIPUP_PAGE_TOKEN_KEY"]
+    if sys.argv[2] == "ratelimit":
+        wanted += ["SIPUP_RATELIMIT_RULES"]
+    else:
+        wanted += ["SIPUP_DATABASE_URL", "SIPUP_DATABASE_PASSWORD"]
+    for name in wanted:
         if not os.environ.get(name):
             sys.exit(f"{name} is missing")
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))

@@ -1,0 +1,71 @@
+//! What the global limiter is told about a call. A descriptor with an entry that can't be filled is left out, so a call is counted for its
+//! user, or else for its address.
+
+use crate::{
+    Access, Class, Rpc,
+    api::{
+        Empty, Extension, GenericKey, HeaderMatcher, HeaderValueMatch, HitsAddend, JwtAuthentication,
+        MetaData, MetadataKey, RateLimit, RateLimitAction, RateLimitPerRoute,
+    },
+    filters,
+};
+
+/// What a bulk call counts as.
+const BULK_COST: u64 = 10;
+
+/// For routes that are no RPC of the contracts.
+pub(crate) fn of_host() -> RateLimitPerRoute {
+    RateLimitPerRoute { rate_limits: vec![descriptor(vec![user()]), descriptor(stranger())] }
+}
+
+/// For one RPC, in place of the host's. Its method is written down here: `:path` could carry a query, and a caller would be counted anew
+/// with each.
+pub(crate) fn of(rpc: &Rpc) -> RateLimitPerRoute {
+    let method = || key("method", rpc.path());
+    let user = descriptor(vec![user(), method()]);
+    let stranger = descriptor(stranger().into_iter().chain([method()]).collect());
+    let mut rate_limits = match rpc.access {
+        Access::Anonymous => vec![stranger],
+        Access::Optional => vec![user, stranger],
+        Access::Required | Access::Internal => vec![user],
+    };
+    if rpc.method == "Login" {
+        let login = vec![key("class", "login".to_owned()), method(), address()];
+        rate_limits.push(descriptor(login));
+    }
+    if rpc.class == Class::Bulk {
+        for limit in &mut rate_limits {
+            limit.hits_addend = Some(HitsAddend { number: BULK_COST });
+        }
+    }
+    RateLimitPerRoute { rate_limits }
+}
+
+/// The subject of a token that was checked.
+fn user() -> RateLimitAction {
+    RateLimitAction::Metadata(MetaData {
+        descriptor_key: "user_id",
+        source: "DYNAMIC",
+        metadata_key: MetadataKey::new(JwtAuthentication::NAME, &[filters::CLAIMS, "sub"]),
+    })
+}
+
+/// A caller without a token: the header is Envoy's own, and absent then.
+fn stranger() -> Vec<RateLimitAction> {
+    let no_user = HeaderMatcher::present("x-user-id", false);
+    let anonymous =
+        HeaderValueMatch { descriptor_key: "auth", descriptor_value: "anonymous", headers: vec![no_user] };
+    vec![RateLimitAction::HeaderValueMatch(anonymous), address()]
+}
+
+const fn address() -> RateLimitAction {
+    RateLimitAction::RemoteAddress(Empty {})
+}
+
+const fn key(descriptor_key: &'static str, descriptor_value: String) -> RateLimitAction {
+    RateLimitAction::GenericKey(GenericKey { descriptor_key, descriptor_value })
+}
+
+const fn descriptor(actions: Vec<RateLimitAction>) -> RateLimit {
+    RateLimit { actions, hits_addend: None }
+}
