@@ -3,12 +3,15 @@
 use std::{collections::HashSet, process::Command};
 
 use futures::{StreamExt as _, stream};
-use proto::orders::v1::{CancelOrderRequest, GetInventoryRequest, GetOrderRequest, OrderState};
+use proto::orders::v1::{
+    BatchAdjustInventoryRequest, CancelOrderRequest, GetInventoryRequest, GetOrderRequest,
+    InventoryAdjustment, OrderState,
+};
 use tests::{Stack, clients::Client, wait};
 use tonic::Code;
 use uuid::Uuid;
 
-use crate::world::{breakable, buyer};
+use crate::world::{breakable, buyer, seller};
 
 /// Orders placed at once while something breaks.
 const ORDERS: usize = 500;
@@ -49,6 +52,7 @@ async fn order_until_answered(client: &Client, key: &str, sku: &str) -> String {
 async fn orders_survive(stack: &Stack, harm: impl AsyncFn()) {
     let client = buyer(stack).await;
     let sku = client.products(1).await.unwrap()[0].sku.clone();
+    restock(stack, &sku).await;
     let before = stock(&client, &sku).await;
     let keys: Vec<String> = (0..ORDERS).map(|_| Uuid::now_v7().to_string()).collect();
     let answered: Vec<String> = stream::iter(&keys)
@@ -83,6 +87,14 @@ async fn orders_survive(stack: &Stack, harm: impl AsyncFn()) {
         .unwrap()
         .get::<_, i64>(0);
     assert_eq!(whole, i64::try_from(ORDERS).unwrap(), "each order has its line, its event and its job, once");
+}
+
+/// Adds as many units as a test may take.
+async fn restock(stack: &Stack, sku: &str) {
+    let delta = i32::try_from(ORDERS).unwrap() + 1;
+    let adjustments = vec![InventoryAdjustment { sku: sku.to_owned(), delta }];
+    let request = BatchAdjustInventoryRequest { adjustments, ..BatchAdjustInventoryRequest::default() };
+    seller(stack).await.inventory().batch_adjust_inventory(request).await.unwrap();
 }
 
 /// Orders that have exactly one line, one event and one job.
@@ -190,7 +202,11 @@ fn processes_below(pid: i32) -> Vec<i32> {
 async fn a_replica_that_is_ten_seconds_behind_shows_nobody_an_old_state() {
     let stack = breakable().await;
     let url = stack.info.postgres_replica_url.as_ref().unwrap();
-    let (replica, connection) = tokio_postgres::connect(url, tokio_postgres::NoTls).await.unwrap();
+    // The test before this one may have killed it.
+    let (replica, connection) = wait::until("a connection to the replica", async || {
+        tokio_postgres::connect(url, tokio_postgres::NoTls).await.ok()
+    })
+    .await;
     #[expect(clippy::disallowed_methods, reason = "ends with the client")]
     tokio::spawn(connection);
     let set = async |delay: &str| {

@@ -82,7 +82,10 @@ async fn metrics(State(admin): State<Admin>) -> impl IntoResponse {
 }
 
 async fn log_filter(State(admin): State<Admin>) -> Response {
-    admin.telemetry.log_filter().map_or_else(|| StatusCode::NOT_FOUND.into_response(), IntoResponse::into_response)
+    admin
+        .telemetry
+        .log_filter()
+        .map_or_else(|| StatusCode::NOT_FOUND.into_response(), IntoResponse::into_response)
 }
 
 async fn set_log_filter(State(admin): State<Admin>, filter: String) -> Response {

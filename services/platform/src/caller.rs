@@ -85,7 +85,11 @@ impl Caller {
     /// UNAUTHENTICATED if the call came without a token. The stack refuses such calls already, except where the permission
     /// table lets everyone in.
     pub fn of<T>(request: &Request<T>) -> Result<Self, Status> {
-        request.extensions().get::<Self>().cloned().ok_or_else(|| Status::unauthenticated("a token is needed"))
+        request
+            .extensions()
+            .get::<Self>()
+            .cloned()
+            .ok_or_else(|| Status::unauthenticated("a token is needed"))
     }
 
     /// What this caller's role reaches: everything for the seller's staff, the own company for everybody else.

@@ -92,11 +92,17 @@ impl Channel {
             propagator.inject_context(&context, &mut HeaderInjector(&mut head.headers));
         });
         let outcome = tokio::time::timeout(left, self.attempts(&head, &body)).await;
-        outcome.unwrap_or_else(|_| Err(Status::deadline_exceeded(format!("{} did not answer in time", self.target))))
+        outcome.unwrap_or_else(|_| {
+            Err(Status::deadline_exceeded(format!("{} did not answer in time", self.target)))
+        })
     }
 
     /// One attempt, and one more at another pod where the first can't have had an effect.
-    async fn attempts(&self, head: &http::request::Parts, body: &Bytes) -> Result<http::Response<Body>, Status> {
+    async fn attempts(
+        &self,
+        head: &http::request::Parts,
+        body: &Bytes,
+    ) -> Result<http::Response<Body>, Status> {
         let peer = self.pick(None)?;
         let first = self.attempt(&peer, head, body).await;
         if !worth_another(head.uri.path(), &first) {
@@ -161,7 +167,8 @@ fn worth_another(path: &str, outcome: &Result<http::Response<Body>, Failure>) ->
         Err(Failure::Unreached(_)) => true,
         Err(Failure::Broken(_)) => is_read(path),
         Ok(response) => {
-            let status = response.headers().get("grpc-status").map(|value| Code::from_bytes(value.as_bytes()));
+            let status =
+                response.headers().get("grpc-status").map(|value| Code::from_bytes(value.as_bytes()));
             status == Some(Code::Unavailable) && is_read(path)
         }
     }

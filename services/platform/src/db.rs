@@ -1,6 +1,6 @@
 //! The database: transactions that write, on the primary, and reads, on a replica that is fresh enough.
 //!
-//! A caller names its transaction, says on whose behalf it runs ([`Access`]), and gives a closure:
+//! A caller names its transaction, says on whose behalf it runs ([`Access`](crate::Access)), and gives a closure:
 //!
 //! ```no_run
 //! # use platform::{Access, db::{Db, Error, Rows as _}};

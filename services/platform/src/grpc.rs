@@ -70,7 +70,12 @@ impl Rpc {
     }
 
     /// Health, reflection and the services behind all layers.
-    pub(crate) fn into_routes<H>(mut self, health: H, args: &ServerArgs, meter: &Meter) -> anyhow::Result<Routes>
+    pub(crate) fn into_routes<H>(
+        mut self,
+        health: H,
+        args: &ServerArgs,
+        meter: &Meter,
+    ) -> anyhow::Result<Routes>
     where
         H: Service<http::Request<Body>, Error = Infallible> + NamedService + Clone + Send + Sync + 'static,
         H::Response: axum::response::IntoResponse,

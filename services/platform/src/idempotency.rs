@@ -123,8 +123,9 @@ impl RequestKey {
         method: &'static str,
         body: &impl Message,
     ) -> Result<Self, Invalid> {
-        Self::of(metadata, request_id, method, body)?
-            .ok_or_else(|| Invalid::new("request_id", format!("must be given, here or as the header {KEY_HEADER}")))
+        Self::of(metadata, request_id, method, body)?.ok_or_else(|| {
+            Invalid::new("request_id", format!("must be given, here or as the header {KEY_HEADER}"))
+        })
     }
 
     /// The method that the key belongs to.
@@ -164,7 +165,11 @@ impl RequestKey {
     /// The key was used for another request, a twin runs for longer than [`TWIN_WAIT`], or the database failed.
     pub async fn claim(&self, tx: &Tx<'_>, company_id: Uuid) -> Result<Claim, Error> {
         let claimed = tx
-            .execute_within(TWIN_WAIT, CLAIM_KEY, &[&company_id, &self.method, &self.key, &self.body_hash.as_slice()])
+            .execute_within(
+                TWIN_WAIT,
+                CLAIM_KEY,
+                &[&company_id, &self.method, &self.key, &self.body_hash.as_slice()],
+            )
             .await
             .map_err(|error| match error {
                 db::Error::LockTimeout => Error::TwinRunning,
@@ -204,7 +209,10 @@ impl<T> Outcome<T> {
     /// # Errors
     ///
     /// INTERNAL if the stored bytes are no such message.
-    pub fn respond<M: Message + Default>(self, convert: impl FnOnce(T) -> M) -> Result<Response<M>, tonic::Status> {
+    pub fn respond<M: Message + Default>(
+        self,
+        convert: impl FnOnce(T) -> M,
+    ) -> Result<Response<M>, tonic::Status> {
         match self {
             Self::Done(value) => Ok(Response::new(convert(value))),
             Self::Replayed(bytes) => {
@@ -213,7 +221,9 @@ impl<T> Outcome<T> {
                     tonic::Status::internal("internal error")
                 })?;
                 let mut response = Response::new(message);
-                response.metadata_mut().insert(REPLAYED_HEADER, tonic::metadata::MetadataValue::from_static("true"));
+                response
+                    .metadata_mut()
+                    .insert(REPLAYED_HEADER, tonic::metadata::MetadataValue::from_static("true"));
                 Ok(response)
             }
         }
@@ -243,7 +253,9 @@ mod tests {
 
     #[test]
     fn another_body_has_another_hash() {
-        let hash = |body: &str| RequestKey::of(&metadata(None), "k", "M", &body.to_owned()).unwrap().unwrap().body_hash;
+        let hash = |body: &str| {
+            RequestKey::of(&metadata(None), "k", "M", &body.to_owned()).unwrap().unwrap().body_hash
+        };
         assert_eq!(hash("a"), hash("a"));
         assert_ne!(hash("a"), hash("b"));
     }

@@ -91,7 +91,8 @@ impl PageTokens {
         if token.is_empty() {
             return Ok(None);
         }
-        let refused = || Invalid::new("page_token", "was not given out for this list, filter, order and caller");
+        let refused =
+            || Invalid::new("page_token", "was not given out for this list, filter, order and caller");
         let token = URL_SAFE_NO_PAD.decode(token).map_err(|_| refused())?;
         let (seal, cursor) = token.split_at_checked(SEAL).ok_or_else(refused)?;
         if aws_lc_rs::constant_time::verify_slices_are_equal(seal, &self.sign(bound_to, cursor)).is_err() {

@@ -48,11 +48,16 @@ impl Permissions {
             .iter()
             .flat_map(|file| file.service.iter().map(move |service| (file.package(), service)))
             .find(|(package, service)| format!("{package}.{}", service.name()) == self.service)
-            .map(|(_, service)| service.method.iter().map(|method| method.name().to_owned()).collect::<Vec<_>>())
+            .map(|(_, service)| {
+                service.method.iter().map(|method| method.name().to_owned()).collect::<Vec<_>>()
+            })
             .ok_or_else(|| anyhow::anyhow!("no service {}", self.service))?;
         let listed: Vec<&str> = self.methods.iter().map(|(name, _)| *name).collect();
         let unlisted = methods.iter().filter(|name| !listed.contains(&name.as_str())).cloned();
-        let unknown = listed.iter().filter(|name| !methods.iter().any(|method| method == *name)).map(|name| (*name).to_owned());
+        let unknown = listed
+            .iter()
+            .filter(|name| !methods.iter().any(|method| method == *name))
+            .map(|name| (*name).to_owned());
         Ok(unlisted.chain(unknown).collect())
     }
 }

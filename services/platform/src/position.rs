@@ -54,7 +54,9 @@ mod tests {
 
     #[test]
     fn what_is_no_position_is_refused() {
-        for text in ["", "1", "-", "1-", "-1", "x-1", "1-x", "+1-1", "1-+1", "1-00000000000000001G", "4294967296-0"] {
+        for text in
+            ["", "1", "-", "1-", "-1", "x-1", "1-x", "+1-1", "1-+1", "1-00000000000000001G", "4294967296-0"]
+        {
             assert_eq!(text.parse::<Position>(), Err(NotAPosition), "{text}");
         }
     }

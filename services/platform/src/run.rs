@@ -77,7 +77,8 @@ pub fn run<A: std::fmt::Debug>(
     serve: impl AsyncFnOnce(A, Context) -> anyhow::Result<()>,
 ) -> anyhow::Result<()> {
     install_crypto();
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().context("start the runtime")?;
+    let runtime =
+        tokio::runtime::Builder::new_multi_thread().enable_all().build().context("start the runtime")?;
     let outcome = runtime.block_on(async {
         let telemetry = Telemetry::start(identity.service, telemetry)?;
         let context = Context::new(identity, Clock::system(), telemetry, format!("{args:#?}"));
@@ -202,7 +203,8 @@ impl Context {
         };
         let stop = self.stop.clone();
         drop(self.tasks.spawn("admin", async move {
-            let server = axum::serve(listener, admin.into_router()).with_graceful_shutdown(stop.cancelled_owned());
+            let server =
+                axum::serve(listener, admin.into_router()).with_graceful_shutdown(stop.cancelled_owned());
             if let Err(error) = server.await {
                 tracing::error!(%error, "admin port failed");
             }

@@ -116,7 +116,11 @@ pub fn to_status<E: ServiceError>(error: &E) -> Status {
     details.set_error_info(error.reason(), E::DOMAIN, metadata(&given));
     if !given.fields.is_empty() {
         details.set_bad_request(
-            given.fields.into_iter().map(|invalid| FieldViolation::new(invalid.field, invalid.problem)).collect::<Vec<_>>(),
+            given
+                .fields
+                .into_iter()
+                .map(|invalid| FieldViolation::new(invalid.field, invalid.problem))
+                .collect::<Vec<_>>(),
         );
     }
     if !given.preconditions.is_empty() {

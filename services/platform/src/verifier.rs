@@ -16,8 +16,8 @@ use jsonwebtoken::jwk::JwkSet;
 use serde::Deserialize;
 use uuid::Uuid;
 
-pub use self::revocations::Revocations;
 use self::keys::KeySet;
+pub use self::revocations::Revocations;
 use crate::{
     Clock, Tasks,
     args::AuthArgs,
@@ -89,7 +89,12 @@ impl Verifier {
     }
 
     /// Checks by `keys`, for the service that owns them.
-    pub fn with_keys(issuer: impl Into<String>, keys: &JwkSet, clock: Clock, revocations: Revocations) -> Self {
+    pub fn with_keys(
+        issuer: impl Into<String>,
+        keys: &JwkSet,
+        clock: Clock,
+        revocations: Revocations,
+    ) -> Self {
         let verifier = Self::new(issuer.into(), clock, revocations);
         verifier.replace_keys(keys);
         verifier

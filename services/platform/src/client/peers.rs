@@ -108,7 +108,8 @@ impl Peers {
     /// None where no name could be resolved: better the pods that were there than none.
     async fn resolve(&self) -> Option<HashSet<SocketAddr>> {
         let lookups = self.names.iter().map(|name| tokio::net::lookup_host((name.host.as_str(), name.port)));
-        let found: Vec<_> = futures::future::join_all(lookups).await.into_iter().filter_map(Result::ok).collect();
+        let found: Vec<_> =
+            futures::future::join_all(lookups).await.into_iter().filter_map(Result::ok).collect();
         (!found.is_empty()).then(|| found.into_iter().flatten().collect())
     }
 

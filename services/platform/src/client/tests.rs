@@ -5,7 +5,11 @@ use std::{
 
 use tokio_stream::wrappers::TcpListenerStream;
 use tokio_util::sync::CancellationToken;
-use tonic_health::pb::{HealthCheckRequest, HealthCheckResponse, health_client::HealthClient, health_server::{Health, HealthServer}};
+use tonic_health::pb::{
+    HealthCheckRequest, HealthCheckResponse,
+    health_client::HealthClient,
+    health_server::{Health, HealthServer},
+};
 
 use super::*;
 
@@ -60,7 +64,8 @@ fn pod() -> Pod {
     listener.set_nonblocking(true).unwrap();
     let calls = Arc::new(AtomicUsize::new(0));
     #[expect(clippy::disallowed_methods, reason = "a server without our layers")]
-    let server = tonic::transport::Server::builder().add_service(HealthServer::new(Counting(Arc::clone(&calls))));
+    let server =
+        tonic::transport::Server::builder().add_service(HealthServer::new(Counting(Arc::clone(&calls))));
     let process = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
     process.spawn(async move {
         let listener = tokio::net::TcpListener::from_std(listener).unwrap();

@@ -25,9 +25,17 @@ where
     S: Subscriber + for<'a> LookupSpan<'a>,
     N: for<'a> FormatFields<'a> + 'static,
 {
-    fn format_event(&self, context: &FmtContext<'_, S, N>, mut writer: Writer<'_>, event: &Event<'_>) -> fmt::Result {
+    fn format_event(
+        &self,
+        context: &FmtContext<'_, S, N>,
+        mut writer: Writer<'_>,
+        event: &Event<'_>,
+    ) -> fmt::Result {
         let mut line = Map::new();
-        #[expect(clippy::disallowed_methods, reason = "a log line bears the machine's time, also under a manual clock")]
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "a log line bears the machine's time, also under a manual clock"
+        )]
         let now = jiff::Timestamp::now();
         line.insert("time".into(), Value::from(format!("{now:.6}")));
         line.insert("level".into(), Value::from(event.metadata().level().as_str()));
@@ -110,7 +118,9 @@ mod tests {
         let lines = Lines::default();
         let writer = lines.clone();
         let subscriber = tracing_subscriber::registry().with(
-            tracing_subscriber::fmt::layer().event_format(LogLine::new("test")).with_writer(move || writer.clone()),
+            tracing_subscriber::fmt::layer()
+                .event_format(LogLine::new("test"))
+                .with_writer(move || writer.clone()),
         );
         tracing::subscriber::with_default(subscriber, || tracing::info!(elapsed_ms = 7, "line\n\"quoted\""));
         let text = String::from_utf8(lines.0.lock().unwrap().clone()).unwrap();

@@ -56,7 +56,9 @@ impl Issuer {
         #[expect(clippy::disallowed_methods, reason = "ends with the issuer, not with a service")]
         let server = tokio::spawn(async move {
             // Ends when the issuer is dropped.
-            let _ = axum::serve(listener, router).with_graceful_shutdown(CancellationToken::new().cancelled_owned()).await;
+            let _ = axum::serve(listener, router)
+                .with_graceful_shutdown(CancellationToken::new().cancelled_owned())
+                .await;
         });
         Ok(Self { key: Redacted(key), address, clock, _server: AbortOnDropHandle::new(server) })
     }

@@ -97,7 +97,8 @@ pub(super) async fn keep_fetching(verifier: Verifier, url: http::Uri) {
         }
         tokio::time::sleep(AT_MOST_EVERY).await;
         // Whichever is first: the routine, or a token with a key that nobody knows.
-        let _ = tokio::time::timeout(EVERY.saturating_sub(AT_MOST_EVERY), verifier.0.unknown_key.notified()).await;
+        let _ = tokio::time::timeout(EVERY.saturating_sub(AT_MOST_EVERY), verifier.0.unknown_key.notified())
+            .await;
     }
 }
 
@@ -107,6 +108,9 @@ async fn fetch(
 ) -> anyhow::Result<JwkSet> {
     let response = client.get(url).await?;
     anyhow::ensure!(response.status().is_success(), "status {}", response.status());
-    let body = Limited::new(response.into_body(), LARGEST).collect().await.map_err(|error| anyhow::anyhow!(error))?;
+    let body = Limited::new(response.into_body(), LARGEST)
+        .collect()
+        .await
+        .map_err(|error| anyhow::anyhow!(error))?;
     Ok(serde_json::from_slice(&body.to_bytes())?)
 }

@@ -16,7 +16,8 @@ struct Signer {
 
 impl Signer {
     fn new(id: &str) -> Self {
-        let pkcs8 = EcdsaKeyPair::generate_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, &SystemRandom::new()).unwrap();
+        let pkcs8 =
+            EcdsaKeyPair::generate_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, &SystemRandom::new()).unwrap();
         let key = EncodingKey::from_ec_der(pkcs8.as_ref());
         let mut jwk = jwk::Jwk::from_encoding_key(&key, Algorithm::ES256).unwrap();
         jwk.common.key_id = Some(id.to_owned());
@@ -94,7 +95,8 @@ fn a_remembered_token_still_expires() {
 fn the_clock_of_the_verifier_decides_what_time_it_is() {
     let clock = Clock::manual("2020-01-01T00:00:00Z".parse().unwrap());
     let signer = Signer::new("a");
-    let (early, late) = (signer.sign(&claims(&clock)), Clock::manual(clock.now() + jiff::SignedDuration::from_hours(1)));
+    let (early, late) =
+        (signer.sign(&claims(&clock)), Clock::manual(clock.now() + jiff::SignedDuration::from_hours(1)));
     assert!(verifier(&signer, &clock).verify(&early).is_ok());
     assert_eq!(verifier(&signer, &late).verify(&early), Err(Rejected::Expired));
     let mut to_come = claims(&late);
