@@ -17,7 +17,10 @@ use std::{path::PathBuf, sync::Arc, time::Duration};
 use anyhow::Context as _;
 use clap::Parser as _;
 use local::StackInfo;
-use proto::catalog::v1::GetProductRequest;
+use proto::{
+    catalog::v1::GetProductRequest,
+    orders::v1::{BatchAdjustInventoryRequest, InventoryAdjustment},
+};
 use tests::clients::{Client, order_of};
 use tonic_health::pb::{HealthCheckRequest, health_client::HealthClient};
 use uuid::Uuid;
@@ -82,7 +85,21 @@ impl World {
         }
         let products =
             clients[0].products(1_000).await?.into_iter().map(|product| (product.id, product.sku)).collect();
-        Ok(Self { clients, products })
+        let world = Self { clients, products };
+        world.restock(info).await?;
+        Ok(world)
+    }
+
+    /// Gives every product more units than the measurement can sell.
+    async fn restock(&self, info: &StackInfo) -> anyhow::Result<()> {
+        let seller = info.users.iter().find(|user| user.role == "seller");
+        let seller = seller.context("the demo data has a seller")?;
+        let client = Client::connect(&info.url).await?.log_in(&seller.email, &seller.password).await?;
+        let more = |(_, sku): &(String, String)| InventoryAdjustment { sku: sku.clone(), delta: 100_000 };
+        let adjustments = self.products.iter().map(more).collect();
+        let request = BatchAdjustInventoryRequest { adjustments, ..BatchAdjustInventoryRequest::default() };
+        client.inventory().batch_adjust_inventory(request).await?;
+        Ok(())
     }
 
     fn client(&self, number: usize) -> &Client {

@@ -69,7 +69,8 @@ fn common(stack: &Stack, service: Service, replica: u16) -> Result<Environment> 
         // Envoy is gone by the time that a service is stopped; nobody else has to notice first.
         .set("SIPUP_READINESS_DELAY", "0s")
         .set("SIPUP_DRAIN_TIMEOUT", "10s")
-        .set("SIPUP_TRACE_RATIO", "1");
+        // Without a collector, spans would be made for nobody.
+        .set("SIPUP_TRACE_RATIO", if options.otlp_url.is_some() { "1" } else { "0" });
     if let Some(url) = &options.otlp_url {
         env.set("SIPUP_OTLP_URL", url);
     }

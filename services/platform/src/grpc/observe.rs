@@ -66,11 +66,14 @@ pub(super) async fn observe(
         METHOD_UNKNOWN.into()
     };
     let span = span(path, request.headers());
-    let call = Call::begin(method, span.clone(), stack.metrics.clone());
+    let mut call = Call::begin(method, span.clone(), stack.metrics.clone());
     let response = next.run(request).instrument(span).await;
-    let status = status_of(response.headers());
+    // A refusal is all said by its headers, and nobody looks at a body that is known to be empty.
+    if let Some(code) = status_of(response.headers()) {
+        call.finish(code);
+    }
     let (parts, body) = response.into_parts();
-    Response::from_parts(parts, Body::new(ObservedBody { body, call, status }))
+    Response::from_parts(parts, Body::new(ObservedBody { body, call }))
 }
 
 fn span(path: &str, headers: &http::HeaderMap) -> Span {
@@ -164,7 +167,6 @@ pin_project_lite::pin_project! {
         #[pin]
         body: Body,
         call: Call,
-        status: Option<Code>,
     }
 }
 
@@ -189,7 +191,7 @@ impl HttpBody for ObservedBody {
                 }
             }
             Some(Err(_)) => this.call.finish(Code::Unknown),
-            None => this.call.finish(this.status.unwrap_or(Code::Ok)),
+            None => this.call.finish(Code::Ok),
         }
         Poll::Ready(frame)
     }

@@ -202,3 +202,16 @@ async fn callers_can_not_make_new_time_series() {
     let metrics = world.metrics();
     assert!(metrics.contains(METHOD_UNKNOWN) && !metrics.contains("Nonsense"), "{metrics}");
 }
+
+#[tokio::test]
+async fn a_refusal_is_counted_as_what_it_is_although_nobody_reads_its_body() {
+    let world = World::new(8);
+    let request = Request::post("/x.v1.Things/Put").body(Body::empty()).unwrap();
+    drop(world.router.clone().oneshot(request).await.unwrap());
+    let metrics = world.metrics();
+    assert!(
+        metrics.contains("rpc_grpc_status_code=\"UNAUTHENTICATED\",rpc_method=\"x.v1.Things/Put\""),
+        "{metrics}"
+    );
+    assert!(!metrics.contains("CANCELLED"), "{metrics}");
+}
