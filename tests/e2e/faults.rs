@@ -22,9 +22,24 @@ fn signal(signal: &str, pid: i32) {
     assert!(status.success(), "kill -{signal} {pid}");
 }
 
-fn signal_all(name: &str, pids: &[i32]) {
-    for pid in pids {
-        signal(name, *pid);
+/// Processes that hang for as long as this lives: a test that fails must not leave them hanging.
+struct Hanging(Vec<i32>);
+
+impl Hanging {
+    fn new(pids: Vec<i32>) -> Self {
+        for pid in &pids {
+            signal("STOP", *pid);
+        }
+        Self(pids)
+    }
+}
+
+impl Drop for Hanging {
+    fn drop(&mut self) {
+        for pid in &self.0 {
+            // One that has ended meanwhile needs no waking.
+            let _ = Command::new("kill").args(["-CONT", &pid.to_string()]).status();
+        }
     }
 }
 
@@ -174,13 +189,12 @@ async fn a_replica_that_hangs_or_dies_stops_no_read_and_shows_no_old_state() {
     let sku = client.products(1).await.unwrap()[0].sku.clone();
     let pid = stack.pid("postgres-replica").unwrap();
     // The server and all its backends hang, as on a host that is gone.
-    let group: Vec<i32> = processes_below(pid);
-    signal_all("STOP", &group);
+    let hanging = Hanging::new(processes_below(pid));
     for _ in 0..20 {
         reads_its_own_write(&client, &sku).await;
         assert_eq!(client.products(1).await.unwrap().len(), 1);
     }
-    signal_all("CONT", &group);
+    drop(hanging);
     kill(&stack, "postgres-replica").await;
     for _ in 0..20 {
         reads_its_own_write(&client, &sku).await;
@@ -234,10 +248,8 @@ async fn a_valkey_master_that_dies_or_hangs_stops_nothing() {
     for _ in 0..20 {
         reads_its_own_write(&client, &sku).await;
     }
-    let pid = stack.pid("valkey-1").unwrap();
-    signal("STOP", pid);
+    let _hanging = Hanging::new(vec![stack.pid("valkey-1").unwrap()]);
     for _ in 0..20 {
         reads_its_own_write(&client, &sku).await;
     }
-    signal("CONT", pid);
 }
