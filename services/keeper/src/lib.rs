@@ -1,0 +1,1 @@
+//! Keeps a Valkey cluster whole while its pods come and go.

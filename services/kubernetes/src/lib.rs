@@ -1,0 +1,1 @@
+//! What talks to the API server: leases, secrets, the release that runs.
