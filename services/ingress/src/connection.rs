@@ -6,11 +6,12 @@ use crate::{
         CommonHttpProtocolOptions, EarlyHeaderMutation, Edge, HeaderMutation, Http2ProtocolOptions,
         KeepaliveSettings, Percent, Span, TypedExtension,
     },
-    local_replies, observability,
+    local_replies, observability, routes,
 };
 
-/// Headers that only Envoy may set: who the caller is, and how a call is retried.
-const OURS: [&str; 6] = [
+/// Headers that only Envoy may set: who the caller is and from where, and how a call is retried.
+const OURS: [&str; 7] = [
+    routes::CLIENT_ADDRESS,
     "x-user-id",
     "x-user-role",
     "x-envoy-retry-on",

@@ -38,6 +38,7 @@ fn metrics(config: &Config) -> Listener {
         name: "metrics",
         domains: vec!["*"],
         routes: vec![admin_page("/metrics", "/stats/prometheus?usedonly"), admin_page("/ready", "/ready")],
+        request_headers_to_add: Vec::new(),
         typed_per_filter_config: Extensions::default(),
         include_request_attempt_count: false,
     };

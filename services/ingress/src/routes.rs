@@ -3,13 +3,15 @@
 use crate::{
     Access, Class, Config, Limits, Rpc,
     api::{
-        Buffer, BufferPerRoute, CorsPolicy, Extensions, HeaderMatcher, JwtPerRoute, MaxStreamDuration,
-        PathMatch, PreviousHostsPredicate, RetryBackOff, RetryPolicy, Route, RouteAction, RouteConfiguration,
-        RouteMatch, Span, StringMatcher, TypedExtension, VirtualHost,
+        Buffer, BufferPerRoute, CorsPolicy, Extensions, HeaderMatcher, HeaderValueOption, JwtPerRoute,
+        MaxStreamDuration, PathMatch, PreviousHostsPredicate, RetryBackOff, RetryPolicy, Route, RouteAction,
+        RouteConfiguration, RouteMatch, Span, StringMatcher, TypedExtension, VirtualHost,
     },
     clusters, filters, rate_limits,
 };
 
+/// Tells services where a call comes from: the address that this Envoy itself settled, never what a client says.
+pub(crate) const CLIENT_ADDRESS: &str = "x-client-address";
 /// Public path of the key set.
 const JWKS_PATH: &str = "/.well-known/jwks.json";
 /// Every service answers these with the descriptors of all, so one of them is enough.
@@ -24,6 +26,10 @@ pub(crate) fn configuration(config: &Config, rpcs: &[Rpc]) -> RouteConfiguration
         name: "sipup",
         domains: vec!["*"],
         routes,
+        request_headers_to_add: vec![HeaderValueOption::set(
+            CLIENT_ADDRESS,
+            "%DOWNSTREAM_REMOTE_ADDRESS_WITHOUT_PORT%",
+        )],
         typed_per_filter_config: host_overrides(config),
         include_request_attempt_count: true,
     };

@@ -2,7 +2,9 @@
 
 use serde::Serialize;
 
-use super::{Empty, Extensions, HeaderMatcher, MetadataKey, Span, TypedExtension, extensions};
+use super::{
+    Empty, Extensions, HeaderMatcher, HeaderValueOption, MetadataKey, Span, TypedExtension, extensions,
+};
 
 #[derive(Clone, Debug, Serialize)]
 pub(crate) struct RouteConfiguration {
@@ -16,6 +18,7 @@ pub(crate) struct VirtualHost {
     pub(crate) name: &'static str,
     pub(crate) domains: Vec<&'static str>,
     pub(crate) routes: Vec<Route>,
+    pub(crate) request_headers_to_add: Vec<HeaderValueOption>,
     pub(crate) typed_per_filter_config: Extensions,
     pub(crate) include_request_attempt_count: bool,
 }

@@ -8,6 +8,7 @@ mod keys;
 mod poll;
 mod stub;
 
+mod addresses;
 mod bodies;
 mod browsers;
 mod calls;
