@@ -19,13 +19,15 @@ const FILES: [&str; 13] = [
     "sipup/ratelimit/v1/errors.proto",
 ];
 
-/// The protocol in which Envoy asks us. Kept out of the descriptors, which are our own contracts.
-const FOREIGN: &str = "envoy/service/ratelimit/v3/rls.proto";
+/// The protocols in which Envoy and KEDA ask us. Kept out of the descriptors, which are our own contracts.
+const FOREIGN: [&str; 2] =
+    ["envoy/service/ratelimit/v3/rls.proto", "keda/externalscaler/externalscaler.proto"];
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     println!("cargo:rerun-if-changed=sipup");
     println!("cargo:rerun-if-changed=google");
     println!("cargo:rerun-if-changed=envoy");
+    println!("cargo:rerun-if-changed=keda");
     #[expect(clippy::disallowed_methods, reason = "build scripts are told where to write by the environment")]
     let out = PathBuf::from(env::var("OUT_DIR")?);
 
@@ -37,7 +39,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     compiler.include_source_info(false);
     fs::write(out.join("sipup-slim.binpb"), compiler.encode_file_descriptor_set())?;
 
-    compiler.include_source_info(true).open_file(FOREIGN)?;
+    compiler.include_source_info(true).open_files(FOREIGN)?;
     let descriptors = compiler.file_descriptor_set();
 
     tonic_prost_build::configure().include_file("sipup.rs").compile_fds(descriptors)?;

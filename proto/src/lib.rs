@@ -1,5 +1,5 @@
-//! The contracts of sipup: messages, clients, servers and descriptors, generated from `proto/sipup/**`; and the protocol in which
-//! Envoy asks for limits, from `proto/envoy/**`.
+//! The contracts of sipup: messages, clients, servers and descriptors, generated from `proto/sipup/**`; and the protocols in which
+//! Envoy asks for limits and KEDA for active users, from `proto/envoy/**` and `proto/keda/**`.
 //!
 //! This crate holds no code of its own and knows no service. Read the `.proto` files: they are the documentation.
 
