@@ -1,4 +1,4 @@
-//! How many users are active: one `HyperLogLog` per 30 seconds, and no answer rather than one that could be too small.
+//! How many users are active: one `HyperLogLog` per tenth of the window, and no answer rather than one that could be too small.
 //!
 //! A bucket exists once any pod has sent anything in its time, so a missing one means that nobody looked, or that data was lost. A marker
 //! that never expires says since when nothing was lost.
@@ -20,10 +20,8 @@ use crate::error::Error;
 
 /// The standard error of a `HyperLogLog` with 16,384 registers, 1.04 / √16384.
 pub const RELATIVE_ERROR: f64 = 0.008_125;
-/// How long an admitted request makes its user active.
-pub const WINDOW: Duration = Duration::from_mins(5);
-/// Length of a bucket.
-pub const BUCKET: Duration = Duration::from_secs(30);
+/// Buckets in a window: five minutes are counted by the half minute.
+const BUCKETS: u32 = 10;
 /// How fresh the count is: the longest that a user waits in a pod.
 const EVERY: Duration = Duration::from_secs(1);
 /// Users in one call.
@@ -42,6 +40,7 @@ struct Inner {
     count: Script,
     clock: Clock,
     names: String,
+    window: Duration,
     bucket_ms: i64,
     seen: Mutex<Seen>,
 }
@@ -64,18 +63,22 @@ pub struct Count {
     pub users: u64,
     /// When it was made, by Redis' time.
     pub at: Timestamp,
+    /// How long an admitted request makes its user active.
+    pub window: Duration,
 }
 
 impl ActiveUsers {
-    /// Counts in `redis` under `names`, in buckets of `bucket`: [`BUCKET`] except in tests, which can't wait for a window.
-    pub fn new(redis: Redis, names: &str, bucket: Duration, clock: Clock) -> Self {
+    /// Counts in `redis` under `names` who was admitted within `window`. Another window counts anew.
+    pub fn new(redis: Redis, names: &str, window: Duration, clock: Clock) -> Self {
+        let bucket_ms = i64::try_from((window / BUCKETS).as_millis()).unwrap_or(i64::MAX).max(1);
         Self(Arc::new(Inner {
             redis,
             record: Script::new("users.record", include_str!("lua/record_users.lua")),
             count: Script::new("users.count", include_str!("lua/count_users.lua")),
             clock,
-            names: format!("active:{{{names}}}"),
-            bucket_ms: i64::try_from(bucket.as_millis()).unwrap_or(i64::MAX).max(1),
+            names: format!("active:{{{names}}}:{bucket_ms}"),
+            window,
+            bucket_ms,
             seen: Mutex::default(),
         }))
     }
@@ -130,7 +133,7 @@ impl ActiveUsers {
 
     async fn send_batch(&self, users: &[String]) -> Result<(), Error> {
         let inner = &self.0;
-        let kept = inner.bucket_ms.saturating_mul(buckets() + 4);
+        let kept = inner.bucket_ms.saturating_mul(i64::from(BUCKETS) + 4);
         let mut arguments: Vec<Argument> = vec![inner.bucket_ms.into(), kept.into()];
         arguments.extend(users.iter().map(|user| Argument::from(user.as_str())));
         let reply: Vec<i64> = inner.redis.run(&inner.record, vec![inner.names.clone()], arguments).await?;
@@ -152,19 +155,15 @@ impl ActiveUsers {
     /// [`Error::CountUnknown`] until a full window has been seen, [`Error::Away`].
     pub async fn count(&self) -> Result<Count, Error> {
         let inner = &self.0;
-        let arguments = vec![inner.bucket_ms.into(), buckets().into()];
+        let arguments = vec![inner.bucket_ms.into(), i64::from(BUCKETS).into()];
         let reply: Vec<i64> = inner.redis.run(&inner.count, vec![inner.names.clone()], arguments).await?;
         let [users, now] = reply.try_into().map_err(|_| Error::Away)?;
         let users = u64::try_from(users).map_err(|_| Error::CountUnknown)?;
-        Ok(Count { users, at: Timestamp::from_millisecond(now).map_err(|_| Error::Away)? })
+        let at = Timestamp::from_millisecond(now).map_err(|_| Error::Away)?;
+        Ok(Count { users, at, window: inner.window })
     }
 
     fn seen(&self) -> MutexGuard<'_, Seen> {
         self.0.seen.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-/// Buckets in a window.
-fn buckets() -> i64 {
-    i64::try_from(WINDOW.as_secs() / BUCKET.as_secs()).unwrap_or(10)
 }

@@ -6,7 +6,7 @@ use platform::Invalid;
 use proto::ratelimit::v1 as pb;
 
 use crate::{
-    active::{Count, RELATIVE_ERROR, WINDOW},
+    active::{Count, RELATIVE_ERROR},
     facts::{Facts, names},
     limiter::{Limit, Request},
     penalties::Listed,
@@ -105,7 +105,7 @@ pub(crate) fn shadowed((rule, tally): (String, Tally)) -> pb::ShadowedRule {
 pub(crate) fn active(count: Count) -> pb::ActiveUsersResponse {
     pb::ActiveUsersResponse {
         users: count.users,
-        window: Some(duration(WINDOW)),
+        window: Some(duration(count.window)),
         relative_error: RELATIVE_ERROR,
         as_of_time: Some(timestamp(count.at)),
     }

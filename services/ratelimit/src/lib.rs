@@ -11,6 +11,7 @@
 use std::{
     path::PathBuf,
     sync::{Arc, atomic::AtomicU32},
+    time::Duration,
 };
 
 use anyhow::Context as _;
@@ -74,6 +75,16 @@ pub struct Args {
     /// How many pods share the limits while Redis is away, until it has told once.
     #[arg(long, env = "SIPUP_RATELIMIT_PODS", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
     pub pods: u32,
+
+    /// How long an admitted request makes its user active: 1 m to 1 h.
+    #[arg(long, env = "SIPUP_RATELIMIT_ACTIVE_WINDOW", default_value = "5m", value_parser = active_window)]
+    pub active_window: Duration,
+}
+
+fn active_window(text: &str) -> Result<Duration, String> {
+    let window = platform::args::duration(text).map_err(|error| error.to_string())?;
+    let allowed = Duration::from_mins(1)..=Duration::from_hours(1);
+    allowed.contains(&window).then_some(window).ok_or_else(|| "must be 1m to 1h".to_owned())
 }
 
 /// Serves until told to stop.
@@ -102,7 +113,7 @@ pub async fn serve(args: Args, ctx: Context) -> anyhow::Result<()> {
     if let Some(pulse) = pulse.clone() {
         ctx.tasks.spawn_until_stop("pulse", pulse.keep_beating());
     }
-    let active = redis.map(|redis| ActiveUsers::new(redis, USERS, active::BUCKET, ctx.clock.clone()));
+    let active = redis.map(|redis| ActiveUsers::new(redis, USERS, args.active_window, ctx.clock.clone()));
     if let Some(active) = active.clone() {
         ctx.tasks.spawn_until_stop("active users", active.keep_sending());
     }

@@ -17,12 +17,12 @@ use tonic_types::StatusExt as _;
 use crate::support::{Valkey, World, connect, fresh, until};
 
 /// A window is ten of these.
-const BUCKET: Duration = Duration::from_millis(500);
+const WINDOW: Duration = Duration::from_secs(5);
 
 async fn users() -> (ActiveUsers, Redis, String) {
     let (redis, ..) = connect(local::testing::services().await.redis_nodes()).await;
     let names = fresh("users");
-    let active = ActiveUsers::new(redis.clone(), &names, BUCKET, Clock::system());
+    let active = ActiveUsers::new(redis.clone(), &names, WINDOW, Clock::system());
     until("redis answers", async || active.send().await.is_ok()).await;
     (active, redis, names)
 }
@@ -66,7 +66,10 @@ async fn after_a_loss_of_data_the_count_is_unknown_until_a_window_has_passed() {
     active.saw("anna");
     until_known(&active).await;
     let lose = Script::new("test.lose", "return redis.call('DEL', KEYS[1])");
-    let _: i64 = redis.run(&lose, vec![format!("active:{{{names}}}:since")], Vec::new()).await.unwrap();
+    let _: i64 = redis
+        .run(&lose, vec![format!("active:{{{names}}}:{}:since", WINDOW.as_millis() / 10)], Vec::new())
+        .await
+        .unwrap();
     assert!(matches!(active.count().await, Err(Error::CountUnknown)));
     active.saw("anna");
     active.send().await.unwrap();
@@ -92,7 +95,7 @@ async fn an_admitted_request_makes_its_user_active_and_a_denied_one_does_not() {
         world.ask(&[&[("user_id", user), ("class", "any")]]).await;
     }
     let buckets = async || {
-        let keys = valkey.call("KEYS active:{users}:[0-9]*").await;
+        let keys = valkey.call("KEYS active:{users}:30000:[0-9]*").await;
         let keys: Vec<&str> = keys.lines().filter(|line| line.starts_with("active:")).collect();
         if keys.is_empty() {
             String::new()

@@ -61,7 +61,8 @@ impl World {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("rules.yaml");
         std::fs::write(&file, rules).unwrap();
-        let args = Args { server: server_args(), redis, rules: Some(file), pods: 1 };
+        let active_window = Duration::from_mins(5);
+        let args = Args { server: server_args(), redis, rules: Some(file), pods: 1, active_window };
         let running = start("ratelimit", Clock::system(), args, ratelimit::serve).await.unwrap();
         let channel = Channel::from_shared(running.url()).unwrap().connect().await.unwrap();
         let (envoy, limits) =
