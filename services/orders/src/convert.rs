@@ -6,6 +6,7 @@ use proto::{orders::v1 as pb, r#type::v1::Money};
 
 use crate::{
     draft::OrderDraft,
+    event::{EventKind, OrderEvent},
     inventory::{Adjustments, Inventory},
     money::{Amount, Currency},
     order::{Order, OrderLine, OrderState},
@@ -61,6 +62,25 @@ impl From<OrderState> for pb::OrderState {
             OrderState::Placed => Self::Placed,
             OrderState::Shipped => Self::Shipped,
             OrderState::Cancelled => Self::Cancelled,
+        }
+    }
+}
+
+impl From<OrderEvent> for pb::OrderEvent {
+    fn from(event: OrderEvent) -> Self {
+        let kind = match event.kind {
+            None => pb::OrderEventType::Unspecified,
+            Some(EventKind::Placed) => pb::OrderEventType::Placed,
+            Some(EventKind::Shipped) => pb::OrderEventType::Shipped,
+            Some(EventKind::Cancelled) => pb::OrderEventType::Cancelled,
+        };
+        Self {
+            order_id: event.order_id.to_string(),
+            sequence_number: event.seq,
+            r#type: kind.into(),
+            time: Some(timestamp(event.at)),
+            actor_id: event.actor.map(|id| id.to_string()).unwrap_or_default(),
+            reason: event.reason,
         }
     }
 }

@@ -1,5 +1,7 @@
 //! Why the order service refuses a call, and what its callers are told.
 
+use std::time::Duration;
+
 use platform::{Code, Details, Invalid, Precondition, ServiceError, db, idempotency};
 use serde::Deserialize;
 use tonic::Status;
@@ -10,6 +12,9 @@ use crate::{
     order::{OrderId, Transition},
     pricing::{Unpriceable, Unsold, UnsoldItem},
 };
+
+/// When a watch that found no place may find one.
+const WATCH_AGAIN_AFTER: Duration = Duration::from_secs(10);
 
 /// Every way in which a call can fail.
 #[derive(Debug, thiserror::Error)]
@@ -37,6 +42,9 @@ pub(crate) enum Error {
         /// Which step.
         transition: Transition,
     },
+    /// This user, or this process, watches as many orders as it may.
+    #[error("too many orders are being watched")]
+    TooManyWatches,
     /// The catalogue did not answer.
     #[error("the catalogue is not available")]
     Catalog(#[source] Status),
@@ -111,6 +119,7 @@ impl ServiceError for Error {
                 // The request was ours: if the catalogue finds fault with it, so do we.
                 _ => Code::Internal,
             },
+            Self::TooManyWatches => Code::ResourceExhausted,
             Self::Key(error) => error.code(),
             Self::Db(error) => error.code(),
             Self::Unexpected(_) => Code::Internal,
@@ -130,6 +139,7 @@ impl ServiceError for Error {
             Self::Unpriceable(Unpriceable::TotalTooLarge) => "TOTAL_TOO_LARGE",
             Self::Refused { transition: Transition::Cancel, .. } => "NOT_CANCELLABLE",
             Self::Refused { transition: Transition::Ship, .. } => "NOT_SHIPPABLE",
+            Self::TooManyWatches => "TOO_MANY_WATCHES",
             Self::Catalog(_) => "CATALOG",
             Self::Key(error) => error.reason(),
             Self::Db(_) => "DATABASE",
@@ -148,6 +158,7 @@ impl ServiceError for Error {
                 fields: vec![Invalid::new("request_id", "was used for a request with another body")],
                 ..Details::default()
             },
+            Self::TooManyWatches => Details { retry_after: Some(WATCH_AGAIN_AFTER), ..Details::default() },
             Self::Unpriceable(Unpriceable::MixedCurrencies(..) | Unpriceable::TotalTooLarge)
             | Self::Refused { .. }
             | Self::Catalog(_)
@@ -247,6 +258,7 @@ mod tests {
             Error::Refused { id, transition: Transition::Ship },
             Error::StockNotFound(sku),
             Unpriceable::TotalTooLarge.into(),
+            Error::TooManyWatches,
         ]
     }
 

@@ -2,14 +2,16 @@
 
 use std::mem;
 
+use futures::StreamExt as _;
 use platform::{
-    Access, Caller, RequestKey,
+    Access, Caller, Context, Invalid, RequestKey,
+    grpc::Lifetime,
     page::{PageSize, PageTokens},
 };
 use proto::orders::v1::{
     self as pb, inventory_service_server::InventoryService, order_service_server::OrderService,
 };
-use tonic::{Request, Response, Status};
+use tonic::{Request, Response, Status, codegen::BoxStream};
 use uuid::Uuid;
 
 use crate::{
@@ -18,7 +20,7 @@ use crate::{
     error::Error,
     inventory::Adjustments,
     order::OrderId,
-    service::{Orders, inventory::Stock},
+    service::{Orders, inventory::Stock, watches::Watching},
 };
 
 /// Orders on a page where the caller says nothing.
@@ -30,12 +32,14 @@ const MAX_REASON: usize = 500;
 #[derive(Debug)]
 pub(crate) struct OrdersGrpc {
     orders: Orders,
+    watching: Watching,
     tokens: PageTokens,
+    context: Context,
 }
 
 impl OrdersGrpc {
-    pub(crate) fn new(orders: Orders, tokens: PageTokens) -> Self {
-        Self { orders, tokens }
+    pub(crate) fn new(orders: Orders, watching: Watching, tokens: PageTokens, context: Context) -> Self {
+        Self { orders, watching, tokens, context }
     }
 }
 
@@ -109,6 +113,39 @@ impl OrderService for OrdersGrpc {
         let shipped = self.orders.ship_order(&access, &caller, key.as_ref(), id).await?;
         shipped.respond(|response| response)
     }
+
+    type WatchOrderStream = BoxStream<pb::WatchOrderResponse>;
+
+    async fn watch_order(
+        &self,
+        request: Request<pb::WatchOrderRequest>,
+    ) -> Result<Response<Self::WatchOrderStream>, Status> {
+        let (caller, access) = (Caller::of(&request)?, Access::of(&request));
+        let lifetime = Lifetime::of(&request, self.watching.longest(), &self.context);
+        let message = request.into_inner();
+        let id = OrderId::parse(&message.id).map_err(Error::from)?;
+        let position = self.position(id, &message.resume_token).map_err(Error::from)?;
+        let told = self.watching.watch_order(&access, caller, id, position, lifetime).await?;
+        let tokens = self.tokens.clone();
+        Ok(Response::new(Box::pin(told.map(move |told| {
+            let resume_token = tokens.seal(&watched(id).each_ref().map(String::as_str), &told.position);
+            Ok(pb::WatchOrderResponse { event: told.event.map(Into::into), resume_token })
+        }))))
+    }
+}
+
+impl OrdersGrpc {
+    /// The position that a watch of `order` resumes behind.
+    fn position(&self, order: OrderId, token: &str) -> Result<i32, Invalid> {
+        let position = self.tokens.open(&watched(order).each_ref().map(String::as_str), token);
+        let refused = |_| Invalid::new("resume_token", "was not given out for this order");
+        Ok(position.map_err(refused)?.unwrap_or_default())
+    }
+}
+
+/// What a resume token of `order` holds for: any caller who may see the order.
+fn watched(order: OrderId) -> [String; 2] {
+    ["WatchOrder".to_owned(), order.to_string()]
 }
 
 /// What a page token of `caller` for orders in `state` holds for.

@@ -6,14 +6,16 @@
 //!
 //! # Modules, in reading order
 //!
-//! - the domain, without database or network: [`draft`], [`money`], [`order`] (the state machine), [`pricing`], [`inventory`];
+//! - the domain, without database or network: [`draft`], [`money`], [`order`] (the state machine), [`event`], [`pricing`], [`inventory`];
 //! - a call's way down: `permissions`, `grpc`, `convert`, `service`, `store`, `queries/*.sql`;
-//! - beside it: `catalog` (the catalogue's client), `mail` (the job that confirms an order), `error`, `metrics`.
+//! - beside it: `watch` (who is told of events), `catalog` (the catalogue's client), `mail` (the job that confirms an order), `error`,
+//!   `metrics`.
 
 mod catalog;
 mod convert;
 pub mod draft;
 mod error;
+pub mod event;
 mod grpc;
 pub mod inventory;
 mod mail;
@@ -24,6 +26,7 @@ mod permissions;
 pub mod pricing;
 mod service;
 mod store;
+mod watch;
 
 use platform::{
     AuthArgs, Context, Rpc, ServerArgs, client::ServiceUrl, db::DbArgs, page::PageTokens, redis::RedisArgs,
@@ -37,8 +40,11 @@ use crate::{
     catalog::Catalog,
     grpc::{InventoryGrpc, OrdersGrpc},
     metrics::Metrics,
-    service::{Orders, inventory::Stock},
+    service::{Orders, inventory::Stock, watches::Watching},
+    watch::Watches,
 };
+
+pub use crate::watch::WatchArgs;
 
 /// Flags of `sipup serve orders`.
 #[derive(clap::Args, Clone, Debug)]
@@ -62,6 +68,10 @@ pub struct Args {
     /// Where the catalogue is: `http://host:port`, or several separated by commas.
     #[arg(long, env = "SIPUP_CATALOG_URL", default_value = "http://catalog:8080")]
     pub catalog_url: ServiceUrl,
+
+    /// Watches.
+    #[command(flatten)]
+    pub watch: WatchArgs,
 }
 
 /// Serves orders and stock until told to stop.
@@ -76,9 +86,13 @@ pub async fn serve(args: Args, mut ctx: Context) -> anyhow::Result<()> {
     let catalog = Catalog::connect(&args.catalog_url, &ctx.tasks);
     let tokens = PageTokens::new(&args.server.page_token_key)?;
 
-    let orders = Orders::new(db.clone(), ctx.clock.clone(), catalog, Metrics::new(&ctx.meter));
+    let metrics = Metrics::new(&ctx.meter);
+
+    let watches = Watches::start(args.watch, db.clone(), &ctx.tasks, metrics.clone());
+    let watching = Watching::new(db.clone(), verifier.clone(), watches);
+    let orders = Orders::new(db.clone(), ctx.clock.clone(), catalog, metrics);
     let stock = Stock::new(db, ctx.clock.clone());
-    let orders = OrderServiceServer::new(OrdersGrpc::new(orders, tokens))
+    let orders = OrderServiceServer::new(OrdersGrpc::new(orders, watching, tokens, ctx.clone()))
         .max_decoding_message_size(args.server.max_request_bytes)
         .accept_compressed(Gzip)
         .send_compressed(Gzip);

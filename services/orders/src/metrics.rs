@@ -2,7 +2,7 @@
 
 use opentelemetry::{
     KeyValue,
-    metrics::{Counter, Histogram, Meter},
+    metrics::{Counter, Histogram, Meter, UpDownCounter},
 };
 use platform::ServiceError as _;
 
@@ -14,6 +14,7 @@ pub(crate) struct Metrics {
     placed: Counter<u64>,
     refused: Counter<u64>,
     lines: Histogram<u64>,
+    watches: UpDownCounter<i64>,
 }
 
 impl Metrics {
@@ -32,7 +33,16 @@ impl Metrics {
                 .with_description("Lines of orders placed")
                 .with_boundaries(vec![1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0, 200.0, 500.0])
                 .build(),
+            watches: meter
+                .i64_up_down_counter("orders.watches")
+                .with_description("Watches of orders that are open")
+                .build(),
         }
+    }
+
+    /// Counts a watch that begins, or one that ends.
+    pub(crate) fn watching(&self, change: i64) {
+        self.watches.add(change, &[]);
     }
 
     /// Counts an order that was placed.

@@ -11,6 +11,7 @@ pub(crate) const ORDERS: Permissions = Permissions::new(
         ("ListOrders", Allow::Signed),
         ("CancelOrder", Allow::Signed),
         ("ShipOrder", Allow::Roles(&[Role::Seller])),
+        ("WatchOrder", Allow::Signed),
     ],
 );
 

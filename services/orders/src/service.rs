@@ -1,6 +1,7 @@
 //! The use cases of orders: who owns a transaction, and what happens in which order.
 
 pub(crate) mod inventory;
+pub(crate) mod watches;
 
 use bytes::Bytes;
 use platform::{

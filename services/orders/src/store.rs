@@ -1,5 +1,6 @@
 //! Orders in the database: the only caller of the queries about them.
 
+pub(crate) mod events;
 pub(crate) mod inventory;
 
 use jiff::Timestamp;

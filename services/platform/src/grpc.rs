@@ -1,11 +1,14 @@
 //! The gRPC side of a process: its services and the layers that every call passes.
 
+mod connection;
+mod lifetime;
 mod observe;
 mod stack;
 
-use std::{convert::Infallible, sync::Arc, time::Duration};
+use std::{collections::HashSet, convert::Infallible, sync::Arc, time::Duration};
 
 use opentelemetry::metrics::Meter;
+use prost::Message as _;
 use tonic::{
     body::Body,
     server::NamedService,
@@ -13,7 +16,8 @@ use tonic::{
 };
 use tower::Service;
 
-pub use self::observe::METHOD_UNKNOWN;
+pub(crate) use self::connection::accept;
+pub use self::{lifetime::Lifetime, observe::METHOD_UNKNOWN};
 use self::{observe::CallMetrics, stack::Stack};
 use crate::{
     args::ServerArgs,
@@ -95,6 +99,7 @@ impl Rpc {
             verifier: self.verifier,
             calls: Arc::new(tokio::sync::Semaphore::new(args.max_calls)),
             max_call_time: args.max_call_time,
+            streams: streams(self.descriptors)?,
             metrics: CallMetrics::new(meter),
         };
         Ok(Routes::from(stack::apply(Arc::new(stack), self.routes.routes().into_axum_router())))
@@ -110,8 +115,26 @@ pub(crate) fn server(args: &ServerArgs) -> tonic::transport::Server {
         .http2_adaptive_window(Some(false))
         .initial_stream_window_size(1 << 20)
         .initial_connection_window_size(8 << 20)
+        // As many as the ingress sends; the default of 200 would make a connection for every 200 watches.
+        .max_concurrent_streams(Some(1_024))
+        // GOAWAY after this age, and no end by force: calls have their deadline, streams their `Lifetime`. With a grace period tonic
+        // 0.14 cuts the connection when that is over and never says GOAWAY.
         .max_connection_age(args.max_connection_age)
-        .max_connection_age_grace(args.max_call_time)
+}
+
+/// Paths of the methods that answer with a stream: `/sipup.orders.v1.OrderService/WatchOrder`.
+fn streams(descriptors: &[u8]) -> anyhow::Result<HashSet<String>> {
+    let set = prost_types::FileDescriptorSet::decode(descriptors)?;
+    let mut paths = HashSet::new();
+    for file in &set.file {
+        for service in &file.service {
+            let streams = service.method.iter().filter(|method| method.server_streaming());
+            paths.extend(
+                streams.map(|method| format!("/{}.{}/{}", file.package(), service.name(), method.name())),
+            );
+        }
+    }
+    Ok(paths)
 }
 
 #[cfg(test)]

@@ -10,7 +10,6 @@ use tokio::{
     sync::mpsc,
 };
 use tokio_util::sync::CancellationToken;
-use tonic::transport::server::TcpIncoming;
 
 use crate::{
     Clock, Tasks,
@@ -179,9 +178,7 @@ impl Context {
             closing.cancel();
         }));
 
-        // The server's own socket options count for listeners of its own only; with Nagle's algorithm an answer of more than one
-        // segment waits 40 ms for a delayed acknowledgement.
-        let incoming = TcpIncoming::from(grpc).with_nodelay(Some(true));
+        let incoming = grpc::accept(grpc, args.max_connection_age);
         let server = grpc::server(args)
             .add_routes(routes)
             .serve_with_incoming_shutdown(incoming, closed.clone().cancelled_owned());

@@ -155,6 +155,11 @@ impl Verifier {
         Ok(caller)
     }
 
+    /// Whether `session` was ended, as far as is known: for streams, which outlive the check of their token.
+    pub fn has_ended(&self, session: Uuid) -> bool {
+        self.0.revocations.contains(session)
+    }
+
     fn caller_of(&self, token: &str) -> Result<Arc<Caller>, Rejected> {
         let hash = hash(token);
         if let Some(caller) = self.0.known.get(&hash) {

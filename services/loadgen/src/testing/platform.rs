@@ -319,6 +319,8 @@ impl catalog_server::CatalogService for Platform {
 
 #[tonic::async_trait]
 impl orders_server::OrderService for Platform {
+    type WatchOrderStream = tonic::codegen::BoxStream<orders::WatchOrderResponse>;
+
     async fn create_order(
         &self,
         request: Request<orders::CreateOrderRequest>,
@@ -366,6 +368,10 @@ impl orders_server::OrderService for Platform {
     }
 
     async fn ship_order(&self, _: Request<orders::ShipOrderRequest>) -> Reply<orders::ShipOrderResponse> {
+        Err(Status::unimplemented("not in the stub"))
+    }
+
+    async fn watch_order(&self, _: Request<orders::WatchOrderRequest>) -> Reply<Self::WatchOrderStream> {
         Err(Status::unimplemented("not in the stub"))
     }
 }

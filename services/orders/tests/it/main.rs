@@ -14,3 +14,4 @@ mod states;
 mod story;
 mod support;
 mod tenants;
+mod watch;

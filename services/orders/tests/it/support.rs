@@ -20,7 +20,7 @@ use uuid::Uuid;
 pub(crate) use self::{
     books::Books,
     catalog::StubCatalog,
-    user::{User, was_replayed, wish},
+    user::{User, Watched, was_replayed, wish},
 };
 
 /// The whole of a test: an orders service and everything around it.
@@ -47,12 +47,43 @@ impl World {
 
     /// As [`World::new`], with a service that believes `clock`.
     pub(crate) async fn at(clock: Clock) -> Self {
+        Self::with(clock, |_| {}).await
+    }
+
+    /// As [`World::new`], with flags of the service changed.
+    pub(crate) async fn tuned(tune: impl FnOnce(&mut orders::Args)) -> Self {
+        Self::with(Clock::system(), tune).await
+    }
+
+    async fn with(clock: Clock, tune: impl FnOnce(&mut orders::Args)) -> Self {
         let database = local::testing::services().await.database().await;
         let (catalog, issuer) = (StubCatalog::start().await, Issuer::start(clock.clone()).await.unwrap());
-        let service = start(&database.url("svc_orders"), &catalog, &issuer, clock).await;
-        let channel = tonic::transport::Endpoint::try_from(service.url()).unwrap().connect().await.unwrap();
+        let service = start(&database.url("svc_orders"), &catalog, &issuer, clock, tune).await;
+        let channel = connect_to(&service).await;
         let books = Books::open(&database.admin_url()).await;
         Self { catalog, books, issuer, channel, service, database }
+    }
+
+    /// The same user on a connection of its own.
+    pub(crate) async fn elsewhere(&self, user: &User) -> User {
+        user.over(connect_to(&self.service).await)
+    }
+
+    /// Ends the session of `user`, whom no table has.
+    pub(crate) async fn end_session(&self, user: &User) {
+        let sql = format!(
+            "SET session_replication_role = replica;
+             INSERT INTO auth.sessions (id, user_id, company_id, generation, expires_at, revoked_at, reason)
+             VALUES ('{}', '{}', '{}', 1, NOW() + INTERVAL '1 hour', NOW(), 'logout');
+             RESET session_replication_role",
+            user.session, user.id, user.company
+        );
+        self.books.tamper(&sql).await;
+    }
+
+    /// Tells the service to stop, as SIGTERM would.
+    pub(crate) fn terminate(&self) {
+        self.service.context().terminating.cancel();
     }
 
     /// A buyer of a company that is new, too.
@@ -68,8 +99,9 @@ impl World {
     /// A new user.
     pub(crate) fn user(&self, role: Role, company: Uuid) -> User {
         let id = Uuid::now_v7();
-        let token = self.issuer.token_for(role, company, id, Uuid::now_v7());
-        User::new(self.channel.clone(), id, company, token)
+        let session = Uuid::now_v7();
+        let token = self.issuer.token_for(role, company, id, session);
+        User::new(self.channel.clone(), id, company, session, token)
     }
 
     /// Puts a product into the catalogue, and units of it on the shelf.
@@ -95,7 +127,17 @@ impl World {
     }
 }
 
-async fn start(database_url: &str, catalog: &StubCatalog, issuer: &Issuer, clock: Clock) -> Running {
+async fn connect_to(service: &Running) -> Channel {
+    tonic::transport::Endpoint::try_from(service.url()).unwrap().connect().await.unwrap()
+}
+
+async fn start(
+    database_url: &str,
+    catalog: &StubCatalog,
+    issuer: &Issuer,
+    clock: Clock,
+    tune: impl FnOnce(&mut orders::Args),
+) -> Running {
     let catalog_url = catalog.url();
     let flags = [
         "orders",
@@ -109,6 +151,7 @@ async fn start(database_url: &str, catalog: &StubCatalog, issuer: &Issuer, clock
     let mut args = Flags::parse_from(flags).args;
     args.server = platform::testing::server_args();
     args.auth = issuer.auth_args();
+    tune(&mut args);
     platform::testing::start("orders", clock, args, orders::serve).await.unwrap()
 }
 

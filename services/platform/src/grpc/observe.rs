@@ -24,29 +24,49 @@ use crate::telemetry::HeaderExtractor;
 /// The method label of calls that no permission table lists: a caller must not make new time series.
 pub const METHOD_UNKNOWN: &str = "unknown";
 
-/// Rate, errors and duration of calls, by method.
+/// Rate, errors and duration of calls, by method. Streams are kept apart: open for minutes by design, they would hide how long calls take
+/// and how many are in flight.
 #[derive(Clone, Debug)]
 pub(super) struct CallMetrics {
+    calls: Figures,
+    streams: Figures,
+}
+
+#[derive(Clone, Debug)]
+struct Figures {
     duration: Histogram<f64>,
     in_flight: UpDownCounter<i64>,
 }
 
 impl CallMetrics {
     pub(super) fn new(meter: &Meter) -> Self {
-        Self {
+        let seconds =
+            vec![0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 60.0];
+        let calls = Figures {
             duration: meter
                 .f64_histogram("rpc.server.duration")
                 .with_unit("s")
                 .with_description("Time from a call's headers to its last byte, by method and status")
-                .with_boundaries(vec![
-                    0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 60.0,
-                ])
+                .with_boundaries(seconds)
                 .build(),
             in_flight: meter
                 .i64_up_down_counter("rpc.server.in_flight")
                 .with_description("Calls in flight")
                 .build(),
-        }
+        };
+        let streams = Figures {
+            duration: meter
+                .f64_histogram("rpc.server.stream.duration")
+                .with_unit("s")
+                .with_description("Time from a stream's headers to its last byte, by method and status")
+                .with_boundaries(vec![0.1, 1.0, 10.0, 60.0, 300.0, 600.0, 3_600.0])
+                .build(),
+            in_flight: meter
+                .i64_up_down_counter("rpc.server.streams")
+                .with_description("Streams that are open")
+                .build(),
+        };
+        Self { calls, streams }
     }
 }
 
@@ -66,7 +86,9 @@ pub(super) async fn observe(
         METHOD_UNKNOWN.into()
     };
     let span = span(path, request.headers());
-    let mut call = Call::begin(method, span.clone(), stack.metrics.clone());
+    let metrics = &stack.metrics;
+    let figures = if stack.streams.contains(path) { &metrics.streams } else { &metrics.calls };
+    let mut call = Call::begin(method, span.clone(), figures.clone());
     let response = next.run(request).instrument(span).await;
     // A refusal is all said by its headers, and nobody looks at a body that is known to be empty.
     if let Some(code) = status_of(response.headers()) {
@@ -104,13 +126,13 @@ fn status_of(headers: &http::HeaderMap) -> Option<Code> {
 struct Call {
     method: String,
     span: Span,
-    metrics: CallMetrics,
+    metrics: Figures,
     begun: Instant,
     finished: bool,
 }
 
 impl Call {
-    fn begin(method: String, span: Span, metrics: CallMetrics) -> Self {
+    fn begin(method: String, span: Span, metrics: Figures) -> Self {
         metrics.in_flight.add(1, &[KeyValue::new("rpc.method", method.clone())]);
         Self { method, span, metrics, begun: Instant::now(), finished: false }
     }

@@ -1,6 +1,6 @@
 //! The layers of a call, from the outside in: observed, panics caught, a deadline, a place among the calls in flight, a caller.
 
-use std::{any::Any, sync::Arc, time::Duration};
+use std::{any::Any, collections::HashSet, sync::Arc, time::Duration};
 
 use axum::{
     Router,
@@ -33,6 +33,8 @@ pub(super) struct Stack {
     pub(super) verifier: Option<Verifier>,
     pub(super) calls: Arc<Semaphore>,
     pub(super) max_call_time: Duration,
+    /// Paths of methods that answer with a stream.
+    pub(super) streams: HashSet<String>,
     pub(super) metrics: CallMetrics,
 }
 
@@ -123,6 +125,7 @@ fn panicked(cause: Box<dyn Any + Send>) -> Response {
     Refused::Panic(text.unwrap_or("no message").to_owned()).into()
 }
 
+/// Ends when the answer begins. A stream goes on after that, and has a [`super::Lifetime`] instead.
 async fn bound(State(stack): State<Arc<Stack>>, request: Request, next: Next) -> Response {
     let granted = match deadline::parse(request.headers()) {
         Ok(granted) => granted.unwrap_or(stack.max_call_time).min(stack.max_call_time),
@@ -137,6 +140,7 @@ async fn bound(State(stack): State<Arc<Stack>>, request: Request, next: Next) ->
     }
 }
 
+/// As [`bound`], until the answer begins: an open stream holds no place.
 async fn limit(State(stack): State<Arc<Stack>>, request: Request, next: Next) -> Response {
     if request.uri().path().starts_with("/grpc.health.v1.") {
         return next.run(request).await;

@@ -30,6 +30,7 @@ const TABLE: Permissions = Permissions::new(
         ("Put", Allow::Roles(&[Role::Seller])),
         ("Hang", Allow::Anyone),
         ("Panic", Allow::Anyone),
+        ("Watch", Allow::Anyone),
     ],
 );
 
@@ -58,13 +59,15 @@ impl World {
             verifier: Some(Verifier::with_keys("https://test", &keys, Clock::system(), Revocations::none())),
             calls: Arc::new(Semaphore::new(max_calls)),
             max_call_time: Duration::from_mins(1),
+            streams: HashSet::from(["/x.v1.Things/Watch".to_owned()]),
             metrics: CallMetrics::new(&meters.meter("test")),
         };
         let routes = Router::new()
             .route("/x.v1.Things/Get", post(get))
             .route("/x.v1.Things/Put", post(get))
             .route("/x.v1.Things/Hang", post(async || pending::<Response>().await))
-            .route("/x.v1.Things/Panic", post(panics));
+            .route("/x.v1.Things/Panic", post(panics))
+            .route("/x.v1.Things/Watch", post(watch));
         Self { router: stack::apply(Arc::new(stack), routes), registry, _meters: meters, key }
     }
 
@@ -86,6 +89,7 @@ impl World {
             verifier: None,
             calls: Arc::new(Semaphore::new(8)),
             max_call_time: Duration::from_mins(1),
+            streams: HashSet::from(["/x.v1.Things/Watch".to_owned()]),
             metrics: CallMetrics::new(&meters.meter("test")),
         };
         let routes = Router::new().route("/x.v1.Things/Get", post(get)).route("/x.v1.Things/Put", post(get));
@@ -118,6 +122,12 @@ async fn get(request: axum::extract::Request) -> Response {
     request.extensions().get::<Session>().unwrap().record(Position { timeline: 1, lsn: 5 });
     let role = request.extensions().get::<Caller>().map_or("nobody", |caller| caller.role.name());
     Response::builder().header("caller", role).body(Body::empty()).unwrap()
+}
+
+/// Says a word, and then nothing for ever.
+async fn watch() -> Response {
+    let word = futures::stream::iter([Ok::<_, Infallible>("word")]);
+    Response::new(Body::from_stream(futures::StreamExt::chain(word, futures::stream::pending())))
 }
 
 async fn panics() -> Response {
@@ -214,4 +224,35 @@ async fn a_refusal_is_counted_as_what_it_is_although_nobody_reads_its_body() {
         "{metrics}"
     );
     assert!(!metrics.contains("CANCELLED"), "{metrics}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_open_stream_is_no_call_in_flight_and_has_no_deadline_of_ours() {
+    let world = World::new(1);
+    let request = Request::post("/x.v1.Things/Watch").body(Body::empty()).unwrap();
+    let mut stream = world.router.clone().oneshot(request).await.unwrap().into_body();
+    assert!(stream.frame().await.unwrap().is_ok());
+    tokio::time::sleep(Duration::from_mins(9)).await;
+    assert!(futures::poll!(Box::pin(stream.frame())).is_pending(), "it goes on");
+    assert_eq!(world.code("Get", &[]).await, Code::Ok, "it holds no place");
+    let metrics = world.metrics();
+    assert!(
+        metrics
+            .lines()
+            .any(|line| line
+                == r#"rpc_server_streams{rpc_method="x.v1.Things/Watch",otel_scope_name="test"} 1"#),
+        "{metrics}"
+    );
+    drop(stream);
+    let metrics = world.metrics();
+    assert!(
+        !metrics.lines().any(|line| line.starts_with("rpc_server_duration") && line.contains("Watch")),
+        "{metrics}"
+    );
+}
+
+#[test]
+fn methods_that_answer_with_a_stream_are_known_by_their_declaration() {
+    let streams = streams(tonic_health::pb::FILE_DESCRIPTOR_SET).unwrap();
+    assert_eq!(streams, HashSet::from(["/grpc.health.v1.Health/Watch".to_owned()]));
 }

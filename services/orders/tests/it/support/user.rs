@@ -1,10 +1,12 @@
 //! Somebody who calls the service.
 
+use std::time::Duration;
+
 use platform::testing::Issuer;
 use proto::orders::v1::{
     self as pb, inventory_service_client::InventoryServiceClient, order_service_client::OrderServiceClient,
 };
-use tonic::{Request, Response, Status, metadata::MetadataMap, transport::Channel};
+use tonic::{Request, Response, Status, Streaming, metadata::MetadataMap, transport::Channel};
 use uuid::Uuid;
 
 /// A signed-in user. Clones are the same user on the same connection.
@@ -12,9 +14,50 @@ use uuid::Uuid;
 pub(crate) struct User {
     pub(crate) id: Uuid,
     pub(crate) company: Uuid,
+    pub(crate) session: Uuid,
     token: String,
     orders: OrderServiceClient<Channel>,
     stock: InventoryServiceClient<Channel>,
+}
+
+/// An open watch of an order.
+#[derive(Debug)]
+pub(crate) struct Watched {
+    messages: Streaming<pb::WatchOrderResponse>,
+    /// Resumes behind the last message that was read.
+    pub(crate) token: String,
+}
+
+impl Watched {
+    fn new(messages: Streaming<pb::WatchOrderResponse>) -> Self {
+        Self { messages, token: String::new() }
+    }
+
+    /// The next message: an event, or that it is alive; none once it has ended well.
+    pub(crate) async fn message(&mut self) -> Option<Option<pb::OrderEvent>> {
+        let next = tokio::time::timeout(Duration::from_secs(30), self.messages.message());
+        let message = next.await.expect("a watch tells something or ends").unwrap()?;
+        self.token = message.resume_token;
+        Some(message.event)
+    }
+
+    /// The next event. Fails if the watch ends instead.
+    pub(crate) async fn event(&mut self) -> pb::OrderEvent {
+        loop {
+            if let Some(event) = self.message().await.expect("the watch has ended") {
+                return event;
+            }
+        }
+    }
+
+    /// Reads to the end, which must be a good one. Answers the events that came.
+    pub(crate) async fn rest(&mut self) -> Vec<pb::OrderEvent> {
+        let mut events = Vec::new();
+        while let Some(message) = self.message().await {
+            events.extend(message);
+        }
+        events
+    }
 }
 
 /// What `create` asks for: SKUs and how many units of each.
@@ -35,10 +78,15 @@ pub(crate) fn was_replayed(metadata: &MetadataMap) -> bool {
 }
 
 impl User {
-    pub(crate) fn new(channel: Channel, id: Uuid, company: Uuid, token: String) -> Self {
+    pub(crate) fn new(channel: Channel, id: Uuid, company: Uuid, session: Uuid, token: String) -> Self {
         let (orders, stock) =
             (OrderServiceClient::new(channel.clone()), InventoryServiceClient::new(channel));
-        Self { id, company, token, orders, stock }
+        Self { id, company, session, token, orders, stock }
+    }
+
+    /// The same user on another connection.
+    pub(crate) fn over(&self, channel: Channel) -> Self {
+        Self::new(channel, self.id, self.company, self.session, self.token.clone())
     }
 
     /// A request of this user.
@@ -92,6 +140,11 @@ impl User {
     pub(crate) async fn ship(&self, id: &str, key: &str) -> Result<Response<pb::ShipOrderResponse>, Status> {
         let request = pb::ShipOrderRequest { id: id.to_owned(), request_id: key.to_owned() };
         self.orders().ship_order(self.sign(request)).await
+    }
+
+    pub(crate) async fn watch(&self, id: &str, resume_token: &str) -> Result<Watched, Status> {
+        let request = pb::WatchOrderRequest { id: id.to_owned(), resume_token: resume_token.to_owned() };
+        Ok(Watched::new(self.orders().watch_order(self.sign(request)).await?.into_inner()))
     }
 
     pub(crate) async fn stock(&self, sku: &str) -> Result<i32, Status> {
