@@ -100,7 +100,7 @@ spec:
       name: active-users
       metricType: AverageValue
       metadata:
-        scalerAddress: {{ include "sipup.host" (dict "root" .root "host" (printf "%s-autoscaler-grpc" $name)) }}:8080
+        scalerAddress: {{ include "sipup.host" (dict "root" .root "host" (printf "%s-autoscaler" $name)) }}:8080
         metricName: active_users
         targetValue: {{ $users | quote }}
     - type: cpu

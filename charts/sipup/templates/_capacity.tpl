@@ -2,13 +2,13 @@
 capacity.targetUsers and what follows from it. `sipup verify capacity` computes the same from the same numbers.
 */}}
 
-{{/* Pods of a service at the target: ceil(users / usersPerPod). Argument: (dict "root" $ "service" "orders"). */}}
+{{/* Pods of a service at the target: ceil(users / usersPerPod), at least two. Argument: (dict "root" $ "service" "orders"). */}}
 {{- define "sipup.capacity.maxReplicas" -}}
 {{- $values := include "sipup.service" . | fromYaml -}}
 {{- if eq (toString $values.autoscaling.maxReplicas) "auto" -}}
 {{- $per := index .root.Values.capacity.usersPerPod .service -}}
 {{- $max := divf .root.Values.capacity.targetUsers $per | ceil | int -}}
-{{- max $max (include "sipup.capacity.minReplicas" (merge (dict "max" $max) .) | int) -}}
+{{- max 2 $max -}}
 {{- else }}{{ $values.autoscaling.maxReplicas | int }}{{ end -}}
 {{- end }}
 
@@ -16,16 +16,32 @@ capacity.targetUsers and what follows from it. `sipup verify capacity` computes 
 {{- define "sipup.capacity.minReplicas" -}}
 {{- $values := include "sipup.service" . | fromYaml -}}
 {{- if eq (toString $values.autoscaling.minReplicas) "auto" -}}
-{{- $max := 0 -}}
-{{- if hasKey . "max" }}{{ $max = .max }}{{ else }}{{ $max = include "sipup.capacity.maxReplicas" . | int }}{{ end -}}
+{{- $max := include "sipup.capacity.maxReplicas" . | int -}}
 {{- max 2 (divf $max 4 | ceil | int) -}}
 {{- else }}{{ $values.autoscaling.minReplicas | int }}{{ end -}}
 {{- end }}
 
-{{/* Connections that all pods of a service together may have to one server. */}}
+{{/* Connections that all pods of a service together may have to one server: 4 for each, surge included; 20 to 100. */}}
 {{- define "sipup.capacity.poolBudget" -}}
 {{- $values := include "sipup.service" . | fromYaml -}}
-{{ $values.config.poolBudget | int }}
+{{- if eq (toString $values.config.poolBudget) "auto" -}}
+{{- max 20 (min 100 (include "sipup.capacity.connections" . | int)) -}}
+{{- else }}{{ $values.config.poolBudget | int }}{{ end -}}
+{{- end }}
+
+{{/* The least that a service's pods need: 4 each, with those that a rolling update adds. */}}
+{{- define "sipup.capacity.connections" -}}
+{{- $max := include "sipup.capacity.maxReplicas" . | int -}}
+{{- mul 4 (add $max (max 1 (divf $max 4 | ceil | int))) -}}
+{{- end }}
+
+{{/* Client connections of one Envoy: one and a half for each user, so that one pod may be away. Argument: the root. */}}
+{{- define "sipup.capacity.envoyConnections" -}}
+{{- $envoy := .Values.ingress.envoy -}}
+{{- if eq (toString $envoy.maxConnections) "auto" -}}
+{{- $replicas := ternary 1 $envoy.replicas (eq (toString $envoy.replicas) "omit") | int -}}
+{{- divf (mulf 1.5 .Values.capacity.targetUsers) $replicas | ceil | int64 -}}
+{{- else }}{{ $envoy.maxConnections | int64 }}{{ end -}}
 {{- end }}
 
 {{/* What the servers allow: a quarter more than all budgets, and 20 for migrations, replicas and people. Argument: the root. */}}

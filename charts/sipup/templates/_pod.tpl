@@ -62,7 +62,7 @@ topologySpreadConstraints:
 startupProbe:
   {{- toYaml (mergeOverwrite (dict "httpGet" (dict "path" "/livez" "port" "admin") "periodSeconds" 1 "timeoutSeconds" 2 "failureThreshold" 120) (deepCopy .startup)) | nindent 2 }}
 readinessProbe:
-  {{- toYaml (mergeOverwrite (dict "httpGet" (dict "path" "/readyz" "port" "admin") "periodSeconds" 2 "timeoutSeconds" 2 "failureThreshold" 3) (deepCopy .readiness)) | nindent 2 }}
+  {{- toYaml (mergeOverwrite (dict "httpGet" (dict "path" "/readyz" "port" "admin") "periodSeconds" 2 "timeoutSeconds" 3 "failureThreshold" 3) (deepCopy .readiness)) | nindent 2 }}
 livenessProbe:
   {{- toYaml (mergeOverwrite (dict "httpGet" (dict "path" "/livez" "port" "admin") "periodSeconds" 10 "timeoutSeconds" 5 "failureThreshold" 6) (deepCopy .liveness)) | nindent 2 }}
 {{- end }}
@@ -87,6 +87,13 @@ livenessProbe:
 - name: SIPUP_TRACE_RATIO
   value: {{ $.root.Values.tracing.ratio | quote }}
 {{- end }}
+{{- end }}
+
+{{- define "sipup.env.podName" -}}
+- name: SIPUP_POD_NAME
+  valueFrom:
+    fieldRef:
+      fieldPath: metadata.name
 {{- end }}
 
 {{/* Where Valkey or Redis is. Argument: the root. */}}
@@ -183,6 +190,7 @@ livenessProbe:
   value: {{ $config.slots | quote }}
 - name: SIPUP_LEASE
   value: {{ $name }}-jobs
+{{ include "sipup.env.podName" . }}
 {{- else if eq .service "ratelimit" }}
 - name: SIPUP_RATELIMIT_RULES
   value: /etc/sipup/rules/rules.yaml
@@ -269,4 +277,11 @@ livenessProbe:
   readOnly: true
 {{- end }}
 {{- end }}
+{{- end }}
+
+{{/* Variables of the autoscaler. Argument: the root. */}}
+{{- define "sipup.env.autoscaler" -}}
+{{- $name := include "sipup.fullname" . -}}
+- name: SIPUP_RATELIMIT_URL
+  value: http://{{ $name }}-ratelimit:8080
 {{- end }}
