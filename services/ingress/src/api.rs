@@ -10,6 +10,7 @@ mod cluster;
 mod filter;
 mod listener;
 mod route;
+mod tls;
 
 pub(crate) use base::*;
 pub(crate) use bootstrap::*;
@@ -17,3 +18,4 @@ pub(crate) use cluster::*;
 pub(crate) use filter::*;
 pub(crate) use listener::*;
 pub(crate) use route::*;
+pub(crate) use tls::*;

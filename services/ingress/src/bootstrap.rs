@@ -2,38 +2,25 @@
 
 use std::collections::BTreeMap;
 
-use serde_json::Value;
-
 use crate::{
-    Config, Error,
+    Config,
     api::{
-        Admin, Bootstrap, DownstreamConnectionsConfig, Extension, FixedHeapConfig, LayeredRuntime, Node,
-        OverloadAction, OverloadManager, RuntimeLayer, Span, StaticResources, StatsConfig, TagSpecifier,
-        ThresholdTrigger, Trigger, TypedExtension, json,
+        Admin, Bootstrap, DownstreamConnectionsConfig, DynamicResources, Extension, FixedHeapConfig,
+        LayeredRuntime, Node, OverloadAction, OverloadManager, RuntimeLayer, Span, StaticResources,
+        StatsConfig, TagSpecifier, ThresholdTrigger, Trigger, TypedExtension,
     },
-    clusters, listeners, rpcs,
 };
 
-impl Config {
-    /// The same as [`Config::render`], as a JSON value.
-    ///
-    /// # Errors
-    /// If a field can't be meant, or an RPC has no class; the error names it.
-    pub fn bootstrap(&self) -> Result<Value, Error> {
-        self.check()?;
-        let rpcs = rpcs()?;
-        let bootstrap = Bootstrap {
-            node: Node { id: "ingress", cluster: "sipup" },
-            admin: Admin { address: self.admin.into() },
-            stats_config: stats(),
-            overload_manager: overload_manager(self),
-            layered_runtime: runtime(),
-            static_resources: StaticResources {
-                listeners: listeners::all(self, &rpcs),
-                clusters: clusters::all(self),
-            },
-        };
-        Ok(json(&bootstrap))
+/// The message around `fixed`, and around where the rest is read from.
+pub(crate) fn of(config: &Config, fixed: StaticResources, changing: Option<DynamicResources>) -> Bootstrap {
+    Bootstrap {
+        node: Node { id: "ingress", cluster: "sipup" },
+        admin: Admin { address: config.admin.into() },
+        stats_config: stats(),
+        overload_manager: overload_manager(config),
+        layered_runtime: runtime(),
+        static_resources: fixed,
+        dynamic_resources: changing,
     }
 }
 

@@ -1,7 +1,7 @@
 //! Where calls go, and how a sick host is noticed and spared.
 
 use crate::{
-    Config, Endpoints,
+    Config, Endpoints, Limits,
     api::{
         Address, CircuitBreakers, Cluster, ClusterLoadAssignment, CommonLbConfig, Discovery, DnsCluster,
         ExplicitHttpConfig, Extensions, GrpcHealthCheck, HealthCheck, Http2ProtocolOptions,
@@ -19,15 +19,18 @@ pub(crate) const OTLP: &str = "otlp";
 /// The global rate limit service.
 pub(crate) const LIMITER: &str = "limiter";
 
-/// Every cluster: one per backend, and the ones that Envoy itself asks.
-pub(crate) fn all(config: &Config) -> Vec<Cluster> {
-    let admin = Endpoints::Static(vec![config.admin]);
+/// Envoy's own admin port, which is there whatever else changes.
+pub(crate) fn admin(config: &Config) -> Cluster {
+    plain(ADMIN, &Endpoints::Static(vec![config.admin]))
+}
+
+/// The others: one per backend, and the ones that Envoy itself asks.
+pub(crate) fn changing(config: &Config) -> Vec<Cluster> {
     let mut clusters: Vec<Cluster> = config
         .backends
         .iter()
         .map(|backend| self::backend(config, &backend.name, &backend.endpoints))
         .collect();
-    clusters.push(plain(ADMIN, &admin));
     clusters.push(plain(JWKS, &config.jwt.jwks));
     clusters.extend(config.otlp.as_ref().map(|otlp| over_http2(plain(OTLP, &otlp.endpoints))));
     clusters.extend(config.limiter.as_ref().map(|limiter| over_http2(plain(LIMITER, &limiter.endpoints))));
@@ -45,7 +48,7 @@ fn backend(config: &Config, name: &str, endpoints: &Endpoints) -> Cluster {
         // All hosts are tried again only when not one is healthy: during the hand-over of a single replica the old
         // one, already draining, is the only one known.
         common_lb_config: Some(CommonLbConfig { healthy_panic_threshold: Percent { value: 1.0 } }),
-        circuit_breakers: Some(circuit_breakers(config.limits.requests_per_backend)),
+        circuit_breakers: Some(circuit_breakers(&config.limits)),
         outlier_detection: Some(outlier_detection()),
         health_checks: vec![health_check(config, name)],
         // Else a pod that has left DNS stays as long as it passes health checks.
@@ -109,9 +112,18 @@ fn over_http2(cluster: Cluster) -> Cluster {
     Cluster { typed_extension_protocol_options: Some(options), ..cluster }
 }
 
-/// Requests are what is bounded: over HTTP/2 the number of connections says little.
-fn circuit_breakers(requests: u32) -> CircuitBreakers {
-    let thresholds = Thresholds {
+/// Calls and streams, each for themselves. Requests are what is bounded: over HTTP/2 the number of connections says little.
+fn circuit_breakers(limits: &Limits) -> CircuitBreakers {
+    let thresholds = vec![
+        thresholds("DEFAULT", limits.requests_per_backend),
+        thresholds("HIGH", limits.streams_per_backend),
+    ];
+    CircuitBreakers { thresholds }
+}
+
+fn thresholds(priority: &'static str, requests: u32) -> Thresholds {
+    Thresholds {
+        priority,
         max_connections: 1_024,
         max_pending_requests: requests,
         max_requests: requests,
@@ -119,8 +131,7 @@ fn circuit_breakers(requests: u32) -> CircuitBreakers {
         // One of two pods that dies takes half of the calls in flight with it, and each of them comes again while it
         // no longer counts as in flight. Still a bound: a backend that fails because of load gets it twice at most.
         retry_budget: RetryBudget { budget_percent: Percent { value: 100.0 }, min_retry_concurrency: 64 },
-    };
-    CircuitBreakers { thresholds: vec![thresholds] }
+    }
 }
 
 /// UNAVAILABLE five times in a row takes a host out for 15 s; INTERNAL, a fault of the call, does not.

@@ -14,6 +14,8 @@ use crate::{Access, Backend, Endpoints, rpcs};
 pub struct Config {
     /// Where clients connect: gRPC, gRPC-Web and REST over HTTP/1.1 and cleartext HTTP/2. Default `0.0.0.0:8080`.
     pub listen: SocketAddr,
+    /// TLS for clients, on a port of its own beside the plain one. Default `None`.
+    pub tls: Option<Tls>,
     /// `/metrics` (Prometheus) and `/ready`, nothing else. Default `0.0.0.0:9090`.
     pub metrics_listen: SocketAddr,
     /// Envoy's admin port, which can stop Envoy: keep it on loopback. Default `127.0.0.1:9901`.
@@ -39,6 +41,15 @@ pub struct Config {
     pub descriptors: Descriptors,
     /// Where spans go. Default `None`: Envoy makes no spans and passes `traceparent` on as it came.
     pub otlp: Option<Otlp>,
+}
+
+/// TLS 1.2 and 1.3 for clients.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Tls {
+    /// Where clients connect. Default `0.0.0.0:8443`.
+    pub listen: SocketAddr,
+    /// The folder with `tls.crt` and `tls.key`, as a Secret of type `kubernetes.io/tls` is mounted.
+    pub folder: PathBuf,
 }
 
 /// How access tokens are checked at the edge. The services check them again.
@@ -93,6 +104,8 @@ pub struct Limits {
     pub connections: u32,
     /// Requests in flight to each backend; more are answered UNAVAILABLE. Default 4,096.
     pub requests_per_backend: u32,
+    /// Streams open to each backend, counted apart from requests; more are answered UNAVAILABLE. Default 20,000.
+    pub streams_per_backend: u32,
     /// Heap above which Envoy sheds load, about 80 % of its memory limit. Default `None`: no limit.
     pub heap_bytes: Option<u64>,
     /// Time between two health checks of one backend. Default 3 s.
@@ -113,14 +126,23 @@ pub enum Descriptors {
 pub struct Otlp {
     /// Its ports.
     pub endpoints: Endpoints,
-    /// Share of new traces that are recorded, in percent. A caller's own decision (`traceparent`) is kept. Default 100.
-    pub percent: u32,
+    /// New traces that are recorded, out of a million. A caller's own decision (`traceparent`) is kept. Default all.
+    pub per_million: u32,
+}
+
+const MILLION: u32 = 1_000_000;
+
+impl Tls {
+    /// On port 8443, with the certificate in `folder`.
+    pub fn new(folder: impl Into<PathBuf>) -> Self {
+        Self { listen: (Ipv4Addr::UNSPECIFIED, 8443).into(), folder: folder.into() }
+    }
 }
 
 impl Otlp {
     /// Records every trace.
     pub fn new(endpoints: Endpoints) -> Self {
-        Self { endpoints, percent: 100 }
+        Self { endpoints, per_million: MILLION }
     }
 }
 
@@ -146,6 +168,7 @@ impl Default for Limits {
             bulk_bytes: 16 << 20,
             connections: 20_000,
             requests_per_backend: 4_096,
+            streams_per_backend: 20_000,
             heap_bytes: None,
             health_interval: Duration::from_secs(3),
         }
@@ -157,6 +180,7 @@ impl Config {
     pub fn new(backends: Vec<Backend>, jwks: Endpoints) -> Self {
         Self {
             listen: (Ipv4Addr::UNSPECIFIED, 8080).into(),
+            tls: None,
             metrics_listen: (Ipv4Addr::UNSPECIFIED, 9090).into(),
             admin: (Ipv4Addr::LOCALHOST, 9901).into(),
             backends,
@@ -192,8 +216,8 @@ impl Config {
         if !self.jwt.jwks_path.starts_with('/') {
             return Err(Error::invalid("jwt.jwks_path", "must start with `/`"));
         }
-        if self.otlp.as_ref().is_some_and(|otlp| otlp.percent > 100) {
-            return Err(Error::invalid("otlp.percent", "must be 0 to 100"));
+        if self.otlp.as_ref().is_some_and(|otlp| otlp.per_million > MILLION) {
+            return Err(Error::invalid("otlp.per_million", "must be 0 to 1,000,000"));
         }
         for origin in &self.cors_origins {
             let (_, host) = origin.split_once("://").unwrap_or_default();
@@ -232,6 +256,7 @@ impl Config {
             ("limits.bulk_bytes", limits.bulk_bytes > 0),
             ("limits.connections", limits.connections > 0),
             ("limits.requests_per_backend", limits.requests_per_backend > 0),
+            ("limits.streams_per_backend", limits.streams_per_backend > 0),
             ("limits.heap_bytes", limits.heap_bytes != Some(0)),
             ("local_limit.per_second", self.local_limit.is_none_or(|limit| limit.per_second > 0)),
             ("local_limit.burst", self.local_limit.is_none_or(|limit| limit.burst > 0)),

@@ -15,10 +15,12 @@
 )]
 mod api;
 mod bootstrap;
+mod chart;
 mod clusters;
 mod config;
 mod connection;
 mod endpoints;
+mod files;
 mod filters;
 mod listeners;
 mod local_replies;
@@ -26,9 +28,12 @@ mod observability;
 mod rate_limits;
 mod routes;
 mod rpcs;
+mod tls;
 mod validate;
 
-pub use config::{Config, Descriptors, Error, Jwt, Limiter, Limits, LocalLimit, Otlp};
+pub use chart::{CHART_TLS_FOLDER, CHART_XDS_FOLDER, ChartError, ChartFile, chart, chart_descriptors};
+pub use config::{Config, Descriptors, Error, Jwt, Limiter, Limits, LocalLimit, Otlp, Tls};
 pub use endpoints::{Backend, Endpoints, ParseEndpointsError};
+pub use files::Files;
 pub use rpcs::{Access, Class, Rpc, rpcs};
 pub use validate::{ValidateError, validate};

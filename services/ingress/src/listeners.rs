@@ -1,39 +1,60 @@
-//! The two ports that Envoy opens besides its admin port.
+//! The ports that Envoy opens besides its admin port.
+
+use std::net::SocketAddr;
 
 use crate::{
     Config, Rpc,
     api::{
         Extensions, FilterChain, HeaderMatcher, HttpConnectionManager, Listener, PathMatch, Route,
-        RouteAction, RouteConfiguration, RouteMatch, Router, StringMatcher, TypedExtension, VirtualHost,
+        RouteAction, RouteConfiguration, RouteMatch, RouteSpecifier, Router, StringMatcher, TypedExtension,
+        VirtualHost,
     },
-    clusters, connection, filters, routes,
+    clusters, connection,
+    files::Place,
+    filters, tls,
 };
 
-/// Every listener.
-pub(crate) fn all(config: &Config, rpcs: &[Rpc]) -> Vec<Listener> {
-    vec![edge(config, rpcs), metrics(config)]
+/// Where clients connect: without TLS, and with it if there is a certificate.
+pub(crate) fn edges(config: &Config, rpcs: &[Rpc], place: Place<'_>) -> Vec<Listener> {
+    let plain = edge(config, rpcs, place, "edge", config.listen);
+    let secure = config.tls.as_ref().map(|with| {
+        let mut listener = edge(config, rpcs, place, "edge-tls", with.listen);
+        for chain in &mut listener.filter_chains {
+            chain.transport_socket = Some(tls::socket(with, place));
+        }
+        listener
+    });
+    [plain].into_iter().chain(secure).collect()
 }
 
-/// Where clients connect.
-fn edge(config: &Config, rpcs: &[Rpc]) -> Listener {
+fn edge(
+    config: &Config,
+    rpcs: &[Rpc],
+    place: Place<'_>,
+    name: &'static str,
+    address: SocketAddr,
+) -> Listener {
     let manager = HttpConnectionManager {
-        stat_prefix: "edge",
-        route_config: routes::configuration(config, rpcs),
+        stat_prefix: name,
+        routes: place.routes(config, rpcs),
         http_filters: filters::chain(config, rpcs),
         edge: Some(connection::edge(config)),
     };
     Listener {
-        name: "edge",
-        address: config.listen.into(),
+        name,
+        address: address.into(),
         // The default of 1 MiB for each of 20,000 connections would not fit; bodies have a filter of their own.
         per_connection_buffer_limit_bytes: Some(32 << 10),
         bypass_overload_manager: None,
-        filter_chains: vec![FilterChain { filters: vec![TypedExtension::new(&manager)] }],
+        filter_chains: vec![FilterChain {
+            filters: vec![TypedExtension::new(&manager)],
+            transport_socket: None,
+        }],
     }
 }
 
 /// What monitoring may see of the admin port. Answers under overload too: that is when somebody looks.
-fn metrics(config: &Config) -> Listener {
+pub(crate) fn metrics(config: &Config) -> Listener {
     let host = VirtualHost {
         name: "metrics",
         domains: vec!["*"],
@@ -44,11 +65,11 @@ fn metrics(config: &Config) -> Listener {
     };
     let manager = HttpConnectionManager {
         stat_prefix: "metrics",
-        route_config: RouteConfiguration {
+        routes: RouteSpecifier::RouteConfig(RouteConfiguration {
             name: "metrics",
             virtual_hosts: vec![host],
             validate_clusters: None,
-        },
+        }),
         http_filters: vec![TypedExtension::new(&Router {})],
         edge: None,
     };
@@ -57,7 +78,10 @@ fn metrics(config: &Config) -> Listener {
         address: config.metrics_listen.into(),
         per_connection_buffer_limit_bytes: None,
         bypass_overload_manager: Some(true),
-        filter_chains: vec![FilterChain { filters: vec![TypedExtension::new(&manager)] }],
+        filter_chains: vec![FilterChain {
+            filters: vec![TypedExtension::new(&manager)],
+            transport_socket: None,
+        }],
     }
 }
 

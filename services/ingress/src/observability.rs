@@ -30,13 +30,13 @@ pub(crate) fn tracing(otlp: &Otlp) -> Tracing {
         spawn_upstream_span: true,
         max_path_tag_length: 128,
         custom_tags: vec![CustomTag { tag: "user.id", metadata: user }],
-        provider: TypedExtension::new(&exporter(otlp.percent)),
+        provider: TypedExtension::new(&exporter(otlp.per_million)),
     }
 }
 
-fn exporter(percent: u32) -> OpenTelemetryConfig {
-    let ratio =
-        TraceIdRatioBasedSamplerConfig { sampling_percentage: FractionalPercent { numerator: percent } };
+fn exporter(per_million: u32) -> OpenTelemetryConfig {
+    let share = FractionalPercent { numerator: per_million, denominator: Some("MILLION") };
+    let ratio = TraceIdRatioBasedSamplerConfig { sampling_percentage: share };
     let sampler = ParentBasedSamplerConfig { wrapped_sampler: TypedExtension::new(&ratio) };
     OpenTelemetryConfig {
         service_name: "ingress",

@@ -12,6 +12,8 @@ use crate::{
 
 /// Tells services where a call comes from: the address that this Envoy itself settled, never what a client says.
 pub(crate) const CLIENT_ADDRESS: &str = "x-client-address";
+/// Name of the route table.
+pub(crate) const NAME: &str = "edge";
 /// Public path of the key set.
 const JWKS_PATH: &str = "/.well-known/jwks.json";
 /// Every service answers these with the descriptors of all, so one of them is enough.
@@ -34,7 +36,7 @@ pub(crate) fn configuration(config: &Config, rpcs: &[Rpc]) -> RouteConfiguration
         include_request_attempt_count: true,
     };
     // The cluster of the last route does not exist on purpose.
-    RouteConfiguration { name: "edge", virtual_hosts: vec![host], validate_clusters: Some(false) }
+    RouteConfiguration { name: NAME, virtual_hosts: vec![host], validate_clusters: Some(false) }
 }
 
 fn route(config: &Config, rpc: &Rpc) -> Route {
@@ -96,6 +98,8 @@ fn action(cluster: &str, class: Class, limits: &Limits) -> RouteAction {
             }
             Class::Stream => None,
         },
+        // Of its own: thousands of open streams must not use up what calls may have in flight, nor share connections with them.
+        priority: (class == Class::Stream).then_some("HIGH"),
         ..RouteAction::default()
     }
 }

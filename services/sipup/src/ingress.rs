@@ -1,9 +1,10 @@
-//! `sipup ingress`: Envoy's configuration on standard output, or Envoy's opinion of it.
+//! `sipup ingress`: Envoy's configuration on standard output or for the chart, or Envoy's opinion of it.
 
 use std::{
+    fs,
     io::{self, Write as _},
     net::SocketAddr,
-    path::PathBuf,
+    path::{Path, PathBuf},
     time::Duration,
 };
 
@@ -13,7 +14,13 @@ use ingress::{Backend, Config, Descriptors, Endpoints, Limiter, LocalLimit, Otlp
 #[derive(Debug, clap::Subcommand)]
 pub(crate) enum Command {
     /// Write Envoy's configuration to standard output, as JSON.
-    Render(Box<Options>),
+    Render {
+        /// Write the files of the Helm chart into this folder instead; no other option matters then.
+        #[arg(long, value_name = "FOLDER")]
+        chart: Option<PathBuf>,
+        #[command(flatten)]
+        options: Box<Options>,
+    },
     /// Let Envoy check the configuration without opening a port.
     Validate {
         /// The Envoy to ask.
@@ -87,7 +94,8 @@ pub(crate) struct Options {
 impl Command {
     pub(crate) async fn run(self) -> anyhow::Result<()> {
         match self {
-            Self::Render(options) => print(&options.into_config().render()?),
+            Self::Render { chart: Some(folder), .. } => write_chart(&folder),
+            Self::Render { chart: None, options } => print(&options.into_config().render()?),
             Self::Validate { envoy_bin, options } => {
                 let text = options.into_config().render()?;
                 let warnings = tokio::task::spawn_blocking(move || validate(&envoy_bin, &text)).await??;
@@ -95,6 +103,24 @@ impl Command {
             }
         }
     }
+}
+
+/// Replaces the generated files in `folder`, those included that have another name now.
+fn write_chart(folder: &Path) -> anyhow::Result<()> {
+    let files = ingress::chart()?;
+    fs::create_dir_all(folder).with_context(|| format!("create {}", folder.display()))?;
+    for entry in fs::read_dir(folder).with_context(|| format!("read {}", folder.display()))? {
+        let path = entry?.path();
+        if path.extension().is_some_and(|extension| extension == "binpb") {
+            fs::remove_file(&path).with_context(|| format!("remove {}", path.display()))?;
+        }
+    }
+    for file in files {
+        let path = folder.join(file.name);
+        fs::write(&path, file.content).with_context(|| format!("write {}", path.display()))?;
+        print(&path.display().to_string())?;
+    }
+    Ok(())
 }
 
 fn print(text: &str) -> anyhow::Result<()> {
@@ -115,7 +141,7 @@ impl Options {
             ..LocalLimit::default()
         });
         config.limiter = self.limiter.map(Limiter::new);
-        config.otlp = self.otlp.map(|endpoints| Otlp { percent: self.trace_percent, ..Otlp::new(endpoints) });
+        config.otlp = self.otlp.map(|endpoints| Otlp { per_million: self.trace_percent * 10_000, ..Otlp::new(endpoints) });
         config.trusted_hops = self.trusted_hops;
         config.limits.timeout = self.timeout;
         config.limits.heap_bytes = self.heap_bytes;

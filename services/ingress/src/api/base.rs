@@ -1,25 +1,44 @@
 //! Extensions, durations, addresses and matchers: what every part of the API is made of.
 
-use std::{collections::BTreeMap, net::SocketAddr, time::Duration};
+use std::{
+    collections::BTreeMap,
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use serde::{Serialize, Serializer};
 use serde_json::Value;
 
-/// A message that stands behind `typed_config`, with the name that Envoy knows its extension by.
-pub(crate) trait Extension: Serialize {
-    /// Name of the extension. For a route's override, the name of the filter that it overrides: Envoy silently ignores
-    /// an override under any other name.
-    const NAME: &'static str;
+/// A message that says its own type where it is used.
+pub(crate) trait Message: Serialize {
     /// Full name of the message.
     const TYPE: &'static str;
 }
 
+/// A message that stands behind `typed_config`, with the name that Envoy knows its extension by.
+pub(crate) trait Extension: Message {
+    /// Name of the extension. For a route's override, the name of the filter that it overrides: Envoy silently ignores
+    /// an override under any other name.
+    const NAME: &'static str;
+}
+
+/// Declares [`Message`]s as `Message = "message type"`.
+macro_rules! messages {
+    ($($message:ty = $kind:literal;)*) => {
+        $(impl $crate::api::Message for $message {
+            const TYPE: &'static str = $kind;
+        })*
+    };
+}
+pub(crate) use messages;
+
 /// Declares [`Extension`]s as `Message = "extension name", "message type"`.
 macro_rules! extensions {
     ($($message:ty = $name:expr, $kind:literal;)*) => {
+        $crate::api::messages! { $($message = $kind;)* }
         $(impl $crate::api::Extension for $message {
             const NAME: &'static str = $name;
-            const TYPE: &'static str = $kind;
         })*
     };
 }
@@ -31,10 +50,10 @@ pub(crate) use extensions;
 pub(crate) struct Any(Value);
 
 impl Any {
-    pub(crate) fn pack<E: Extension>(message: &E) -> Self {
+    pub(crate) fn pack<M: Message>(message: &M) -> Self {
         let mut value = json(message);
         if let Value::Object(fields) = &mut value {
-            fields.insert("@type".into(), format!("type.googleapis.com/{}", E::TYPE).into());
+            fields.insert("@type".into(), format!("type.googleapis.com/{}", M::TYPE).into());
         }
         Self(value)
     }
@@ -82,6 +101,10 @@ impl TypedExtension {
 pub(crate) struct Extensions(BTreeMap<&'static str, Any>);
 
 impl Extensions {
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     pub(crate) fn with<E: Extension>(mut self, message: &E) -> Self {
         self.0.insert(E::NAME, Any::pack(message));
         self
@@ -121,10 +144,11 @@ pub(crate) struct Percent {
     pub(crate) value: f64,
 }
 
-/// A share out of a hundred.
+/// A share: out of a hundred unless it says another denominator.
 #[derive(Clone, Copy, Debug, Serialize)]
 pub(crate) struct FractionalPercent {
     pub(crate) numerator: u32,
+    pub(crate) denominator: Option<&'static str>,
 }
 
 #[derive(Clone, Copy, Debug, Serialize)]
@@ -133,7 +157,46 @@ pub(crate) struct RuntimeFractionalPercent {
 }
 
 impl RuntimeFractionalPercent {
-    pub(crate) const ALWAYS: Self = Self { default_value: FractionalPercent { numerator: 100 } };
+    pub(crate) const ALWAYS: Self =
+        Self { default_value: FractionalPercent { numerator: 100, denominator: None } };
+}
+
+/// `envoy.config.core.v3.ConfigSource`: a file that is read again when its folder is swapped, as the kubelet does it.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct ConfigSource {
+    path_config_source: PathConfigSource,
+    resource_api_version: &'static str,
+}
+
+#[derive(Clone, Debug, Serialize)]
+struct PathConfigSource {
+    path: PathBuf,
+    watched_directory: WatchedDirectory,
+}
+
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct WatchedDirectory {
+    pub(crate) path: PathBuf,
+}
+
+impl ConfigSource {
+    pub(crate) fn file(folder: &Path, name: &str) -> Self {
+        let watched_directory = WatchedDirectory { path: folder.to_owned() };
+        let path_config_source = PathConfigSource { path: folder.join(name), watched_directory };
+        Self { path_config_source, resource_api_version: "V3" }
+    }
+}
+
+/// `envoy.service.discovery.v3.DiscoveryResponse`: what such a file holds.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct DiscoveryResponse {
+    resources: Vec<Any>,
+}
+
+impl DiscoveryResponse {
+    pub(crate) fn new<M: Message>(resources: &[M]) -> Self {
+        Self { resources: resources.iter().map(Any::pack).collect() }
+    }
 }
 
 #[derive(Clone, Debug, Serialize)]

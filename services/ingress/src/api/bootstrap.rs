@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use super::{Address, Cluster, Empty, Listener, Percent, Span, TypedExtension, extensions};
+use super::{Address, Cluster, ConfigSource, Empty, Listener, Percent, Span, TypedExtension, extensions};
 
 #[derive(Clone, Debug, Serialize)]
 pub(crate) struct Bootstrap {
@@ -14,6 +14,7 @@ pub(crate) struct Bootstrap {
     pub(crate) overload_manager: OverloadManager,
     pub(crate) layered_runtime: LayeredRuntime,
     pub(crate) static_resources: StaticResources,
+    pub(crate) dynamic_resources: Option<DynamicResources>,
 }
 
 #[derive(Clone, Debug, Serialize)]
@@ -56,10 +57,18 @@ pub(crate) struct StaticResources {
 }
 
 #[derive(Clone, Debug, Serialize)]
+pub(crate) struct DynamicResources {
+    pub(crate) lds_config: ConfigSource,
+    pub(crate) cds_config: ConfigSource,
+}
+
+#[derive(Clone, Debug, Serialize)]
 pub(crate) struct OverloadManager {
     pub(crate) refresh_interval: Span,
     pub(crate) resource_monitors: Vec<TypedExtension>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(crate) actions: Vec<OverloadAction>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(crate) loadshed_points: Vec<OverloadAction>,
 }
 

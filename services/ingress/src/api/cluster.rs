@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::{Address, Extensions, Percent, Span, TypedExtension, extensions};
+use super::{Address, Extensions, Percent, Span, TypedExtension, extensions, messages};
 
 #[derive(Clone, Debug, Serialize)]
 pub(crate) struct Cluster {
@@ -96,6 +96,7 @@ pub(crate) struct CircuitBreakers {
 
 #[derive(Clone, Debug, Serialize)]
 pub(crate) struct Thresholds {
+    pub(crate) priority: &'static str,
     pub(crate) max_connections: u32,
     pub(crate) max_pending_requests: u32,
     pub(crate) max_requests: u32,
@@ -168,6 +169,10 @@ pub(crate) struct Http2ProtocolOptions {
 pub(crate) struct KeepaliveSettings {
     pub(crate) interval: Span,
     pub(crate) timeout: Span,
+}
+
+messages! {
+    Cluster = "envoy.config.cluster.v3.Cluster";
 }
 
 extensions! {

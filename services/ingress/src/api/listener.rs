@@ -6,8 +6,8 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::{
-    Address, HeaderMatcher, HeaderValueOption, Percent, RouteConfiguration, Span, Tracing, TypedExtension,
-    extensions,
+    Address, ConfigSource, HeaderMatcher, HeaderValueOption, Percent, RouteConfiguration, Span, Tracing,
+    TypedExtension, extensions, messages,
 };
 
 #[derive(Clone, Debug, Serialize)]
@@ -22,15 +22,31 @@ pub(crate) struct Listener {
 #[derive(Clone, Debug, Serialize)]
 pub(crate) struct FilterChain {
     pub(crate) filters: Vec<TypedExtension>,
+    pub(crate) transport_socket: Option<TypedExtension>,
 }
 
 #[derive(Clone, Debug, Serialize)]
 pub(crate) struct HttpConnectionManager {
     pub(crate) stat_prefix: &'static str,
-    pub(crate) route_config: RouteConfiguration,
+    #[serde(flatten)]
+    pub(crate) routes: RouteSpecifier,
     pub(crate) http_filters: Vec<TypedExtension>,
     #[serde(flatten)]
     pub(crate) edge: Option<Edge>,
+}
+
+/// Where the routes are.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum RouteSpecifier {
+    RouteConfig(RouteConfiguration),
+    Rds(Rds),
+}
+
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct Rds {
+    pub(crate) config_source: ConfigSource,
+    pub(crate) route_config_name: &'static str,
 }
 
 /// The fields of [`HttpConnectionManager`] that only a listener for strangers sets.
@@ -191,6 +207,10 @@ impl Format {
 pub(crate) struct FileAccessLog {
     pub(crate) path: PathBuf,
     pub(crate) log_format: SubstitutionFormatString,
+}
+
+messages! {
+    Listener = "envoy.config.listener.v3.Listener";
 }
 
 extensions! {

@@ -4,6 +4,7 @@ use serde::Serialize;
 
 use super::{
     Empty, Extensions, HeaderMatcher, HeaderValueOption, MetadataKey, Span, TypedExtension, extensions,
+    messages,
 };
 
 #[derive(Clone, Debug, Serialize)]
@@ -18,7 +19,9 @@ pub(crate) struct VirtualHost {
     pub(crate) name: &'static str,
     pub(crate) domains: Vec<&'static str>,
     pub(crate) routes: Vec<Route>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(crate) request_headers_to_add: Vec<HeaderValueOption>,
+    #[serde(skip_serializing_if = "Extensions::is_empty")]
     pub(crate) typed_per_filter_config: Extensions,
     pub(crate) include_request_attempt_count: bool,
 }
@@ -29,6 +32,7 @@ pub(crate) struct Route {
     #[serde(rename = "match")]
     pub(crate) matches: RouteMatch,
     pub(crate) route: RouteAction,
+    #[serde(skip_serializing_if = "Extensions::is_empty")]
     pub(crate) typed_per_filter_config: Extensions,
 }
 
@@ -55,6 +59,7 @@ pub(crate) struct RouteAction {
     pub(crate) idle_timeout: Option<Span>,
     pub(crate) max_stream_duration: Option<MaxStreamDuration>,
     pub(crate) retry_policy: Option<RetryPolicy>,
+    pub(crate) priority: Option<&'static str>,
 }
 
 #[derive(Clone, Debug, Serialize)]
@@ -127,6 +132,10 @@ pub(crate) struct MetaData {
     pub(crate) descriptor_key: &'static str,
     pub(crate) source: &'static str,
     pub(crate) metadata_key: MetadataKey,
+}
+
+messages! {
+    RouteConfiguration = "envoy.config.route.v3.RouteConfiguration";
 }
 
 extensions! {

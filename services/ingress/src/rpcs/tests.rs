@@ -30,6 +30,8 @@ fn streams_are_known_by_their_declaration_whatever_their_name() {
     };
     let rpc = classify("orders", "sipup.orders.v1.OrderService", &watch).unwrap();
     assert_eq!(rpc.class, Class::Stream);
+    let watch = find("/sipup.orders.v1.OrderService/WatchOrder");
+    assert_eq!((watch.class, watch.access), (Class::Stream, Access::Required));
 }
 
 #[test]

@@ -7,11 +7,13 @@ mod envoy;
 mod keys;
 mod poll;
 mod stub;
+mod template;
 
 mod addresses;
 mod bodies;
 mod browsers;
 mod calls;
+mod chart;
 mod failover;
 mod global_limits;
 mod limits;

@@ -29,7 +29,7 @@ fn envoy_accepts_every_option_without_a_warning() {
     config.cors_origins = vec!["https://shop.example".into(), "http://localhost:3000".into()];
     config.descriptors = Descriptors::File(descriptors);
     config.local_limit = Some(LocalLimit { per_second: 1, burst: 1, addresses: 1 });
-    config.otlp = Some(Otlp { percent: 1, ..Otlp::new("collector:4317".parse().unwrap()) });
+    config.otlp = Some(Otlp { per_million: 1, ..Otlp::new("collector:4317".parse().unwrap()) });
     config.limiter = Some(Limiter::new("ratelimit:8080".parse().unwrap()));
     config.limits.heap_bytes = Some(2 << 30);
     config.limits.timeout = Duration::from_millis(1_500);
@@ -63,7 +63,7 @@ fn what_can_not_be_meant_is_refused_by_its_name() {
         ("local_limit.burst", |config| config.local_limit.as_mut().unwrap().burst = 0),
         ("cors_origins", |config| config.cors_origins = vec!["https://shop.example/".into()]),
         ("jwt.jwks_path", |config| config.jwt.jwks_path = "jwks.json".into()),
-        ("otlp.percent", |config| config.otlp.as_mut().unwrap().percent = 101),
+        ("otlp.per_million", |config| config.otlp.as_mut().unwrap().per_million = 1_000_001),
     ];
     for (named, spoil) in cases {
         let mut config = config("127.0.0.1:22000");
