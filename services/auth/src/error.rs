@@ -27,6 +27,12 @@ pub enum Error {
     /// Too many passwords wait to be checked.
     #[error("too many log-ins at once")]
     TooManyLogins,
+    /// The account, the address or the two together were tried too often. Whether the account exists was not looked at.
+    #[error("too many tries to log in; try again later")]
+    TooManyTries {
+        /// Until trying again makes sense.
+        wait: Duration,
+    },
     /// The caller's user is gone.
     #[error("the user of this token doesn't exist any more")]
     UserNotFound,
@@ -62,7 +68,9 @@ impl From<password::Error> for Error {
     fn from(error: password::Error) -> Self {
         match error {
             password::Error::Busy => Self::TooManyLogins,
-            password::Error::Failed(_) | password::Error::Died(_) => Self::Password(error),
+            password::Error::Failed(_) | password::Error::Died | password::Error::NoThreads(_) => {
+                Self::Password(error)
+            }
         }
     }
 }
@@ -75,7 +83,7 @@ impl ServiceError for Error {
             Self::Invalid(_) => Code::InvalidArgument,
             Self::EmailTaken => Code::AlreadyExists,
             Self::InvalidCredentials(_) | Self::SessionEnded => Code::Unauthenticated,
-            Self::TooManyLogins => Code::ResourceExhausted,
+            Self::TooManyLogins | Self::TooManyTries { .. } => Code::ResourceExhausted,
             Self::UserNotFound => Code::NotFound,
             Self::Idempotency(error) => error.code(),
             Self::Password(_) | Self::Keys(_) | Self::Role(_) => Code::Internal,
@@ -90,6 +98,7 @@ impl ServiceError for Error {
             Self::InvalidCredentials(_) => "INVALID_CREDENTIALS",
             Self::SessionEnded => "SESSION_ENDED",
             Self::TooManyLogins => "TOO_MANY_LOGINS",
+            Self::TooManyTries { .. } => "TOO_MANY_TRIES",
             Self::UserNotFound => "USER_NOT_FOUND",
             Self::Idempotency(error) => error.reason(),
             Self::Password(_) | Self::Keys(_) | Self::Role(_) => "INTERNAL",
@@ -101,6 +110,7 @@ impl ServiceError for Error {
         match self {
             Self::Invalid(invalid) => Details { fields: vec![invalid.clone()], ..Details::default() },
             Self::TooManyLogins => Details { retry_after: Some(COME_BACK_AFTER), ..Details::default() },
+            Self::TooManyTries { wait } => Details { retry_after: Some(*wait), ..Details::default() },
             Self::EmailTaken
             | Self::InvalidCredentials(_)
             | Self::SessionEnded
@@ -145,6 +155,7 @@ mod tests {
             Error::InvalidCredentials(Denied::Locked),
             Error::SessionEnded,
             Error::TooManyLogins,
+            Error::TooManyTries { wait: Duration::from_secs(1) },
             Error::UserNotFound,
         ] {
             let name = format!("ERROR_REASON_{}", error.reason());

@@ -8,6 +8,7 @@ use crate::{
     convert,
     error::Error,
     service::Auth,
+    tries::Origin,
     user::{Credentials, Registration},
 };
 
@@ -53,8 +54,9 @@ impl pb::auth_service_server::AuthService for Grpc {
 
     async fn login(&self, request: Request<pb::LoginRequest>) -> Result<Response<pb::LoginResponse>, Status> {
         let access = as_system(&request);
+        let origin = Origin::of(&request);
         let credentials = Credentials::try_from(request.into_inner()).map_err(Error::from)?;
-        let (tokens, user) = self.0.login(&access, &credentials).await?;
+        let (tokens, user) = self.0.login(&access, origin, &credentials).await?;
         Ok(Response::new(pb::LoginResponse { tokens: Some(tokens.into()), user: Some((&user).into()) }))
     }
 

@@ -8,7 +8,7 @@
 //!
 //! - the domain: [`name`], [`company`], [`user`], [`session`];
 //! - secrets: [`password`] (hashing), [`macs`] (refresh tokens), [`keys`] and [`token`] (access tokens), [`jwks`] (published keys);
-//! - a call: [`permissions`], [`grpc`], `convert`, [`service`], `store`, [`error`];
+//! - a call: [`permissions`], [`grpc`], `convert`, [`tries`], [`service`], `store`, [`error`];
 //! - [`metrics`], and the people of the demo: [`demo`].
 
 use std::{net::SocketAddr, num::NonZeroUsize, path::PathBuf, time::Duration};
@@ -16,8 +16,8 @@ use std::{net::SocketAddr, num::NonZeroUsize, path::PathBuf, time::Duration};
 use anyhow::Context as _;
 use jiff::SignedDuration;
 use platform::{
-    Context, Rpc, Secret, ServerArgs, Verifier, args::duration, db::DbArgs, redis::RedisArgs,
-    verifier::Revocations,
+    Context, Rpc, Secret, ServerArgs, Verifier, args::duration, client::ServiceUrl, db::DbArgs,
+    redis::RedisArgs, verifier::Revocations,
 };
 use tokio::net::TcpListener;
 
@@ -37,6 +37,7 @@ pub mod service;
 pub mod session;
 mod store;
 pub mod token;
+pub mod tries;
 pub mod user;
 
 pub use self::password::hash_password;
@@ -80,6 +81,11 @@ pub struct Args {
     /// Seals refresh tokens; the same for every pod, at least 32 characters. Changing it ends all sessions.
     #[arg(long, env = "SIPUP_REFRESH_KEY", hide_env_values = true)]
     pub refresh_key: Secret,
+
+    /// Where the rate limit service is, which is asked before a password is looked at. Without it, and while it is away, each process
+    /// grants an account 10 failures from one address in 5 minutes.
+    #[arg(long, env = "SIPUP_LIMITER_URL")]
+    pub limiter_url: Option<ServiceUrl>,
 
     /// Password hashes computed at once. Without it as many as there are cores.
     #[arg(long, env = "SIPUP_PASSWORD_THREADS")]
@@ -142,7 +148,8 @@ pub async fn serve_keys_on(listener: TcpListener, args: Args, mut context: Conte
     drop(context.tasks.spawn("key set", jwks::serve(listener, keys.clone(), context.stop.clone())));
 
     let tokens = token::AccessTokens::new(keys, args.token_issuer, args.access_token_life, clock.clone());
-    let auth = service::Auth { db, clock, hasher, tokens, macs, metrics };
+    let tries = tries::Tries::new(args.limiter_url.as_ref(), clock.clone(), &context.tasks, metrics.clone());
+    let auth = service::Auth { db, clock, hasher, tries, tokens, macs, metrics };
     let server = grpc::Grpc::new(auth).into_server(args.server.max_request_bytes);
     context
         .serve(&args.server, Rpc::new(verifier, proto::DESCRIPTORS).add(permissions::PERMISSIONS, server))

@@ -27,7 +27,15 @@ pub(crate) enum LoggedIn {
     WrongPassword,
     Locked,
     Busy,
+    Limited,
     Failed,
+}
+
+/// Who decided whether a log-in may be tried.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Decided {
+    Limiter,
+    Locally,
 }
 
 /// How a refresh ended.
@@ -48,6 +56,7 @@ pub struct Metrics(Arc<Instruments>);
 struct Instruments {
     registrations: Counter<u64>,
     logins: Counter<u64>,
+    tries: Counter<u64>,
     refreshes: Counter<u64>,
     hash_time: Histogram<f64>,
     hash_wait: Histogram<f64>,
@@ -71,6 +80,7 @@ impl Metrics {
         Self(Arc::new(Instruments {
             registrations: counter("auth.registrations", "Registrations, by outcome"),
             logins: counter("auth.logins", "Log-ins, by outcome"),
+            tries: counter("auth.login.tries", "Log-ins that were or were not admitted, by who decided"),
             refreshes: counter("auth.refreshes", "Refreshes, by outcome"),
             hash_time: seconds("auth.password.hash.duration", "Time to compute one password hash"),
             hash_wait: seconds("auth.password.hash.wait", "Time that a password waited for a thread"),
@@ -102,9 +112,19 @@ impl Metrics {
             LoggedIn::WrongPassword => "wrong_password",
             LoggedIn::Locked => "locked",
             LoggedIn::Busy => "busy",
+            LoggedIn::Limited => "limited",
             LoggedIn::Failed => "failed",
         };
         self.0.logins.add(1, &[KeyValue::new("outcome", outcome)]);
+    }
+
+    pub(crate) fn tried(&self, by: Decided, admitted: bool) {
+        let by = match by {
+            Decided::Limiter => "limiter",
+            Decided::Locally => "local",
+        };
+        let labels = [KeyValue::new("decided_by", by), KeyValue::new("admitted", admitted)];
+        self.0.tries.add(1, &labels);
     }
 
     pub(crate) fn refreshed(&self, how: Refreshed) {

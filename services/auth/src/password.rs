@@ -1,32 +1,30 @@
 //! Password hashes: Argon2id, on a bounded number of threads, with a short queue before them.
 //!
 //! A hash costs some 50 ms and 19 MiB by design, so whoever can make the service compute hashes can bring it down. Whoever wants one
-//! takes a [`Place`] first, before anything else is done for the call; without a free place the call is refused at once.
+//! takes a [`Place`] first, before anything else is done for the call; without a free place the call is refused at once. Each thread
+//! keeps its 19 MiB, and no other is ever allocated.
+
+mod argon;
+mod threads;
 
 use std::{
-    fmt,
+    fmt, io,
     num::NonZeroUsize,
-    sync::Arc,
+    sync::{Arc, atomic::AtomicUsize},
     time::{Duration, Instant},
 };
 
-use argon2::{
-    Algorithm, Argon2, Params, PasswordHash, PasswordHasher as _, PasswordVerifier as _, Version,
-    password_hash,
-};
+use argon2::password_hash;
 use aws_lc_rs::rand;
 use platform::Secret;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
+pub use self::argon::is_outdated;
+use self::{argon::Memory, threads::Threads};
 use crate::{
     metrics::{Metrics, Waiting},
     user::Password,
 };
-
-/// Memory of a hash in KiB, passes, and lanes: the first choice of the OWASP password storage cheat sheet.
-const MEMORY_KIB: u32 = 19 * 1024;
-const PASSES: u32 = 2;
-const LANES: u32 = 1;
 
 /// How much is hashed at once.
 #[derive(Clone, Copy, Debug)]
@@ -48,9 +46,12 @@ pub enum Error {
     /// The stored hash can't be read, or the machine has no memory or randomness left.
     #[error("could not compute a password hash")]
     Failed(#[source] password_hash::Error),
-    /// The thread is gone.
-    #[error("the thread of a password hash ended early")]
-    Died(#[source] tokio::task::JoinError),
+    /// The computation ended without an outcome.
+    #[error("the computation of a password hash ended early")]
+    Died,
+    /// There are no threads to compute on.
+    #[error("could not start the threads for password hashes")]
+    NoThreads(#[source] io::Error),
 }
 
 /// Computes password hashes. Cheap to clone.
@@ -58,7 +59,11 @@ pub enum Error {
 pub struct Hasher(Arc<Inner>);
 
 struct Inner {
-    threads: Arc<Semaphore>,
+    /// One permit for each of `threads`.
+    free: Arc<Semaphore>,
+    threads: Threads,
+    /// Blocks of memory that the threads have ever allocated.
+    allocated: Arc<AtomicUsize>,
     places: Arc<Semaphore>,
     wait: Duration,
     /// The hash of a password that nobody has: what is checked where there is no user.
@@ -77,8 +82,9 @@ pub struct Place {
 impl fmt::Debug for Hasher {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Hasher")
-            .field("threads", &self.0.threads)
+            .field("free", &self.0.free)
             .field("places", &self.0.places)
+            .field("allocated", &self.0.allocated)
             .finish_non_exhaustive()
     }
 }
@@ -88,19 +94,27 @@ impl Hasher {
     ///
     /// # Errors
     ///
-    /// The machine has no memory or randomness left.
+    /// The machine has no memory, threads or randomness left.
     pub fn new(limits: Limits, metrics: Metrics) -> Result<Self, Error> {
         let mut nobodys = [0; 32];
         rand::fill(&mut nobodys).map_err(|_| Error::Failed(password_hash::Error::RngFailure))?;
         let threads = limits.threads.get().min(Semaphore::MAX_PERMITS);
         let places = threads.saturating_add(limits.queue).min(Semaphore::MAX_PERMITS);
+        let allocated = Arc::default();
         Ok(Self(Arc::new(Inner {
-            threads: Arc::new(Semaphore::new(threads)),
+            free: Arc::new(Semaphore::new(threads)),
+            threads: Threads::start(threads, &allocated).map_err(Error::NoThreads)?,
+            nobodys: argon::hash(&nobodys, &mut Memory::new(&Arc::default()))?,
+            allocated,
             places: Arc::new(Semaphore::new(places)),
             wait: limits.wait,
-            nobodys: hash(&nobodys)?,
             metrics,
         })))
+    }
+
+    /// Whether [`Hasher::enter`] would refuse now.
+    pub fn is_full(&self) -> bool {
+        self.0.places.available_permits() == 0
     }
 
     /// Takes a place.
@@ -122,7 +136,7 @@ impl Place {
     /// No thread was free in time, or hashing failed.
     pub async fn hash(&self, password: &Password) -> Result<Secret, Error> {
         let password = password.clone();
-        self.run(move || hash(password.as_bytes())).await
+        self.run(move |memory| argon::hash(password.as_bytes(), memory)).await
     }
 
     /// Whether `stored` is a hash of `password`. Without `stored` the answer is no, after the same work.
@@ -133,48 +147,34 @@ impl Place {
     pub async fn verify(&self, password: &Password, stored: Option<&Secret>) -> Result<bool, Error> {
         let (password, is_known) = (password.clone(), stored.is_some());
         let stored = stored.unwrap_or(&self.hasher.0.nobodys).clone();
-        let matches = self.run(move || verify(password.as_bytes(), &stored)).await?;
+        let matches = self.run(move |memory| argon::verify(password.as_bytes(), &stored, memory)).await?;
         Ok(matches && is_known)
     }
 
-    /// Runs `work` on a thread of its own, of which there are only so many.
+    /// Runs `work` on one of the threads.
     async fn run<T: Send + 'static>(
         &self,
-        work: impl FnOnce() -> Result<T, Error> + Send + 'static,
+        work: impl FnOnce(&mut Memory) -> Result<T, Error> + Send + 'static,
     ) -> Result<T, Error> {
         let inner = &self.hasher.0;
         let asked = Instant::now();
-        let thread = tokio::time::timeout(inner.wait, Arc::clone(&inner.threads).acquire_owned()).await;
+        let free = tokio::time::timeout(inner.wait, Arc::clone(&inner.free).acquire_owned()).await;
         inner.metrics.waited(asked.elapsed());
         // The semaphore is never closed.
-        let Ok(Ok(thread)) = thread else { return Err(Error::Busy) };
+        let Ok(Ok(free)) = free else { return Err(Error::Busy) };
         let metrics = inner.metrics.clone();
+        let (answer, answered) = oneshot::channel();
         // The permit goes along: a caller that hangs up doesn't make room while its hash is still being computed.
-        let done = tokio::task::spawn_blocking(move || {
+        inner.threads.run(move |memory| {
             let begun = Instant::now();
-            let outcome = work();
+            let outcome = work(memory);
             metrics.hashed(begun.elapsed());
-            drop(thread);
-            outcome
+            drop(free);
+            // Whoever has hung up needs no answer.
+            let _ = answer.send(outcome);
         });
-        done.await.map_err(Error::Died)?
+        answered.await.map_err(|_| Error::Died)?
     }
-}
-
-/// Whether `stored` was made with other costs than are used now, so that it is time for a new one.
-///
-/// # Errors
-///
-/// `stored` is no hash.
-pub fn is_outdated(stored: &Secret) -> Result<bool, Error> {
-    let stored = parse(stored)?;
-    let params = Params::try_from(&stored).map_err(Error::Failed)?;
-    let wanted = argon2()?;
-    let same = stored.algorithm.as_str() == Algorithm::Argon2id.as_str()
-        && stored.version == Some(Version::V0x13.into())
-        && (params.m_cost(), params.t_cost(), params.p_cost()) == (MEMORY_KIB, PASSES, LANES)
-        && wanted.params().output_len().is_none_or(|length| params.output_len() == Some(length));
-    Ok(!same)
 }
 
 /// The hash of `password`, for programs that put users into the database themselves.
@@ -184,34 +184,20 @@ pub fn is_outdated(stored: &Secret) -> Result<bool, Error> {
 /// The machine has no memory or randomness left.
 pub async fn hash_password(password: &str) -> Result<String, Error> {
     let password = Secret::new(password);
-    let done = tokio::task::spawn_blocking(move || hash(password.expose().as_bytes()));
-    Ok(done.await.map_err(Error::Died)??.expose().to_owned())
-}
-
-fn argon2() -> Result<Argon2<'static>, Error> {
-    let params = Params::new(MEMORY_KIB, PASSES, LANES, None).map_err(|error| Error::Failed(error.into()))?;
-    Ok(Argon2::new(Algorithm::Argon2id, Version::V0x13, params))
-}
-
-fn hash(password: &[u8]) -> Result<Secret, Error> {
-    let hash: PasswordHash = argon2()?.hash_password(password).map_err(Error::Failed)?;
-    Ok(Secret::new(hash.to_string()))
-}
-
-fn verify(password: &[u8], stored: &Secret) -> Result<bool, Error> {
-    match argon2()?.verify_password(password, &parse(stored)?) {
-        Ok(()) => Ok(true),
-        Err(password_hash::Error::PasswordInvalid) => Ok(false),
-        Err(error) => Err(Error::Failed(error)),
-    }
-}
-
-fn parse(stored: &Secret) -> Result<PasswordHash, Error> {
-    PasswordHash::new(stored.expose()).map_err(|_| Error::Failed(password_hash::Error::EncodingInvalid))
+    let done = tokio::task::spawn_blocking(move || {
+        argon::hash(password.expose().as_bytes(), &mut Memory::new(&Arc::default()))
+    });
+    Ok(done.await.map_err(|_| Error::Died)??.expose().to_owned())
 }
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::Ordering;
+
+    use argon2::{
+        Algorithm, Argon2, Params, PasswordHash, PasswordHasher as _, PasswordVerifier as _, Version,
+    };
+    use futures::future::try_join_all;
     use opentelemetry::global;
 
     use super::*;
@@ -274,10 +260,43 @@ mod tests {
     #[tokio::test]
     async fn a_thread_that_is_not_free_in_time_refuses() {
         let hasher = hasher(1, 1, Duration::from_millis(1));
-        let busy = Arc::clone(&hasher.0.threads).acquire_owned().await.unwrap();
+        let busy = Arc::clone(&hasher.0.free).acquire_owned().await.unwrap();
         let place = hasher.enter().unwrap();
         assert!(matches!(place.hash(&password("correct horse")).await, Err(Error::Busy)));
         drop(busy);
+        assert!(place.hash(&password("correct horse")).await.is_ok());
+    }
+
+    #[tokio::test]
+    async fn a_hash_of_ours_is_one_to_every_program_that_knows_argon2() {
+        let place = hasher(1, 0, Duration::from_mins(1)).enter().unwrap();
+        let stored = place.hash(&password("correct horse")).await.unwrap();
+        let parsed = PasswordHash::new(stored.expose()).unwrap();
+        assert!(Argon2::default().verify_password(b"correct horse", &parsed).is_ok());
+        assert!(Argon2::default().verify_password(b"another horse", &parsed).is_err());
+    }
+
+    #[tokio::test]
+    async fn however_many_passwords_come_each_thread_allocates_its_memory_once() {
+        let hasher = hasher(2, 64, Duration::from_mins(1));
+        for _ in 0..3 {
+            let all = (0..20).map(async |_| {
+                let place = hasher.enter()?;
+                place.verify(&password("correct horse"), None).await
+            });
+            try_join_all(all).await.unwrap();
+        }
+        let blocks = hasher.0.allocated.load(Ordering::Relaxed);
+        let of_one = usize::try_from(19 * 1024).unwrap();
+        assert!(blocks == of_one || blocks == 2 * of_one, "{blocks} blocks of 1 KiB");
+    }
+
+    #[tokio::test]
+    async fn a_computation_that_fails_costs_no_thread() {
+        let hasher = hasher(1, 1, Duration::from_mins(1));
+        let place = hasher.enter().unwrap();
+        let died: Result<(), Error> = place.run(|_| panic!("a test's panic")).await;
+        assert!(matches!(died, Err(Error::Died)));
         assert!(place.hash(&password("correct horse")).await.is_ok());
     }
 }

@@ -19,6 +19,7 @@ use crate::{
     session::{Live, Reason, RefreshToken, Step},
     store,
     token::{AccessToken, AccessTokens},
+    tries::{Origin, Tries},
     user::{Account, Credentials, Password, Registration, User},
 };
 
@@ -31,6 +32,8 @@ pub struct Auth {
     pub clock: Clock,
     /// Hashes passwords.
     pub hasher: Hasher,
+    /// Bounds how often log-ins are tried.
+    pub tries: Tries,
     /// Makes access tokens.
     pub tokens: AccessTokens,
     /// Seals refresh tokens.
@@ -122,30 +125,45 @@ impl Auth {
     ///
     /// # Errors
     ///
-    /// [`Error::InvalidCredentials`] after the same work whatever the reason, [`Error::TooManyLogins`].
-    pub async fn login(&self, access: &Access, credentials: &Credentials) -> Result<(Tokens, User), Error> {
-        let outcome = self.try_login(access, credentials).await;
+    /// [`Error::InvalidCredentials`] after the same work whatever the reason, [`Error::TooManyTries`], [`Error::TooManyLogins`].
+    pub async fn login(
+        &self,
+        access: &Access,
+        origin: Origin,
+        credentials: &Credentials,
+    ) -> Result<(Tokens, User), Error> {
+        let outcome = self.try_login(access, origin, credentials).await;
         self.metrics.logged_in(match &outcome {
             Ok(_) => LoggedIn::Done,
             Err(Error::InvalidCredentials(Denied::UnknownUser)) => LoggedIn::UnknownUser,
             Err(Error::InvalidCredentials(Denied::WrongPassword)) => LoggedIn::WrongPassword,
             Err(Error::InvalidCredentials(Denied::Locked)) => LoggedIn::Locked,
             Err(Error::TooManyLogins) => LoggedIn::Busy,
+            Err(Error::TooManyTries { .. }) => LoggedIn::Limited,
             Err(_) => LoggedIn::Failed,
         });
         outcome
     }
 
-    async fn try_login(&self, access: &Access, credentials: &Credentials) -> Result<(Tokens, User), Error> {
-        // Before the database is asked: a flood of log-ins ends here.
-        let place = self.hasher.enter()?;
-        let account = self
-            .db
-            .tx("auth.login.find", access, async |tx| store::find_account(tx, &credentials.email).await)
-            .await?;
-        let account = self.admit(&place, &credentials.password, account).await?;
-        let new_hash = rehash(&place, &credentials.password, &account).await?;
-        drop(place);
+    async fn try_login(
+        &self,
+        access: &Access,
+        origin: Origin,
+        credentials: &Credentials,
+    ) -> Result<(Tokens, User), Error> {
+        // Who could not be served anyway uses up no try.
+        if self.hasher.is_full() {
+            return Err(Error::TooManyLogins);
+        }
+        let tried = self.tries.begin(&credentials.email, origin).await?;
+        let outcome = self.authenticate(access, credentials).await;
+        match &outcome {
+            Ok(_) => tried.succeeded(),
+            // An account that is locked looks like a wrong password here, too.
+            Err(Error::InvalidCredentials(_)) => drop(tried),
+            Err(_) => tried.came_to_nothing(),
+        }
+        let (account, new_hash) = outcome?;
 
         let now = self.clock.now();
         let (session, live, user) = (self.clock.uuid_v7(), Live::begin(now), account.user);
@@ -159,6 +177,23 @@ impl Auth {
             })
             .await?;
         Ok((self.tokens_of(session, &live, &user)?, user))
+    }
+
+    /// The account that `credentials` belong to, and a new hash for it where it is time for one.
+    async fn authenticate(
+        &self,
+        access: &Access,
+        credentials: &Credentials,
+    ) -> Result<(Account, Option<Secret>), Error> {
+        // Before the database is asked: a flood of log-ins ends here.
+        let place = self.hasher.enter()?;
+        let account = self
+            .db
+            .tx("auth.login.find", access, async |tx| store::find_account(tx, &credentials.email).await)
+            .await?;
+        let account = self.admit(&place, &credentials.password, account).await?;
+        let new_hash = rehash(&place, &credentials.password, &account).await?;
+        Ok((account, new_hash))
     }
 
     /// Decides whether the holder of `password` may log in to `account`. One hash is computed in every case.

@@ -11,3 +11,4 @@ mod secrets;
 mod sql;
 mod story;
 mod support;
+mod tries;

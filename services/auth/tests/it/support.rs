@@ -1,6 +1,7 @@
 //! A service of its own for each test, and what tests do with it.
 
 mod http;
+mod limiter;
 mod logs;
 
 use std::{net::SocketAddr, time::Duration};
@@ -25,6 +26,7 @@ use tonic_types::StatusExt as _;
 
 pub(crate) use self::{
     http::{Answer, get},
+    limiter::{Limiter, Verdict},
     logs::logged,
 };
 
@@ -184,6 +186,7 @@ fn args(database: &TestDatabase, signing_keys: std::path::PathBuf) -> Args {
         token_issuer: "https://auth.test".into(),
         access_token_life: keys::LONGEST_TOKEN_LIFE,
         refresh_key: Secret::new("a refresh key for tests, long enough"),
+        limiter_url: None,
         password_threads: None,
         password_queue: 64,
         password_wait: Duration::from_mins(1),

@@ -97,14 +97,15 @@ fn own(stack: &Stack, service: Service, replica: u16) -> Result<Environment> {
     match service {
         Service::Catalog => {}
         Service::Orders => {
-            let replicas = 0..stack.plan.options.replicas(Service::Catalog);
-            let catalogs = replicas.map(|n| format!("http://{}", loopback(layout.grpc(Service::Catalog, n))));
-            env.set("SIPUP_CATALOG_URL", catalogs.collect::<Vec<_>>().join(","));
+            env.set("SIPUP_CATALOG_URL", urls(stack, Service::Catalog));
         }
         Service::Auth => {
             env.set("SIPUP_JWKS_LISTEN", loopback(layout.jwks(replica)))
                 .set("SIPUP_SIGNING_KEYS", text(&stack.secrets.signing_keys()))
                 .set("SIPUP_REFRESH_KEY", stack.secrets.key("refresh-key")?);
+            if stack.plan.options.limits.is_some() {
+                env.set("SIPUP_LIMITER_URL", urls(stack, Service::Ratelimit));
+            }
         }
         Service::Jobs => {
             let mail = stack.plan.folder.inside("mail")?;
@@ -117,6 +118,13 @@ fn own(stack: &Stack, service: Service, replica: u16) -> Result<Environment> {
         }
     }
     Ok(env)
+}
+
+/// The URLs of all processes of a service.
+fn urls(stack: &Stack, service: Service) -> String {
+    let (layout, replicas) = (stack.plan.layout, stack.plan.options.replicas(service));
+    let urls = (0..replicas).map(|replica| format!("http://{}", loopback(layout.grpc(service, replica))));
+    urls.collect::<Vec<_>>().join(",")
 }
 
 fn loopback(port: u16) -> String {
