@@ -95,6 +95,10 @@ What no schema can say. Each refusal names the key and the reason. Argument of a
 {{- if and (not $envoy.service.port) (not $envoy.tls.existingSecret) -}}
 {{- fail "ingress.envoy.service.port: 0 leaves no port at all without ingress.envoy.tls.existingSecret" -}}
 {{- end -}}
+{{- $limit := include "sipup.mebibytes" (index ($envoy.resources.limits | default dict) "memory" | default "") | trim -}}
+{{- if and $limit (gt (mulf 1.11 $envoy.maxHeapMiB) (float64 $limit)) -}}
+{{- fail (printf "ingress.envoy.maxHeapMiB: %d MiB do not fit into the memory limit of %s MiB with a tenth to spare" (int $envoy.maxHeapMiB) $limit) -}}
+{{- end -}}
 {{- if hasPrefix "distroless" $envoy.image.tag -}}
 {{- fail "ingress.envoy.image.tag: a distroless image has no shell, which the drain before the end of a pod needs" -}}
 {{- end -}}
@@ -160,4 +164,11 @@ What no schema can say. Each refusal names the key and the reason. Argument of a
 {{- if and .Values.demoData.enabled (ne .Values.migrations.mode "job") -}}
 {{- fail "demoData.enabled: the migrate Job fills the database, and migrations.mode is not job" -}}
 {{- end -}}
+{{- end }}
+
+{{/* A quantity of memory in MiB; nothing if it is written in any unusual unit. Argument: the quantity. */}}
+{{- define "sipup.mebibytes" -}}
+{{- $text := toString . -}}
+{{- if hasSuffix "Gi" $text }}{{ mulf 1024 (trimSuffix "Gi" $text | float64) }}
+{{- else if hasSuffix "Mi" $text }}{{ trimSuffix "Mi" $text | float64 }}{{ end -}}
 {{- end }}
