@@ -1,7 +1,7 @@
 //! An OTLP collector inside a test.
 
 use std::{
-    net::SocketAddr,
+    net::{IpAddr, Ipv4Addr, SocketAddr},
     sync::{Arc, Mutex, PoisonError},
 };
 
@@ -41,13 +41,22 @@ pub struct Collector {
 }
 
 impl Collector {
-    /// Listens on a free port, on a thread of its own: tests that share it come and go with their runtimes.
+    /// Listens on a free port of loopback.
     ///
     /// # Errors
     ///
     /// No port can be bound.
     pub fn start() -> anyhow::Result<Self> {
-        let listener = std::net::TcpListener::bind("127.0.0.1:0")?;
+        Self::start_on(IpAddr::V4(Ipv4Addr::LOCALHOST))
+    }
+
+    /// Listens on a free port of `address`, on a thread of its own: tests that share it come and go with their runtimes.
+    ///
+    /// # Errors
+    ///
+    /// No port can be bound.
+    pub fn start_on(address: IpAddr) -> anyhow::Result<Self> {
+        let listener = std::net::TcpListener::bind((address, 0))?;
         listener.set_nonblocking(true)?;
         let collector = Self { address: listener.local_addr()?, spans: Arc::default() };
         #[expect(clippy::disallowed_methods, reason = "a collector has none of our layers")]

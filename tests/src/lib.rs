@@ -5,6 +5,7 @@
 //! - [`curl`]: the REST client that everybody has;
 //! - [`collector`]: receives traces over OTLP;
 //! - [`python`]: runs the Python client in an environment of its own;
+//! - [`trace`]: what an order's trace has to show;
 //! - [`wait`](mod@wait): waits for a condition, bounded.
 
 pub mod clients;
@@ -12,6 +13,7 @@ pub mod collector;
 pub mod curl;
 pub mod python;
 pub mod stack;
+pub mod trace;
 pub mod wait;
 
 pub use stack::Stack;

@@ -1,0 +1,65 @@
+//! The suite on a real Kubernetes: install, scale, upgrade, restart, lose parts, uninstall; with traffic whose every failed call counts.
+//!
+//! Needs `kubectl` and `helm` on the path, a cluster that they reach and whose Service addresses this process can connect to, and an
+//! image of sipup that the cluster has. `SIPUP_TEST_CLUSTER` says that all this is there; without it every test is skipped, aloud.
+
+mod apiserver;
+mod data;
+mod helm;
+mod install;
+mod kubectl;
+mod release;
+mod rolling;
+mod scaling;
+mod settings;
+mod traffic;
+mod wait;
+
+use std::process::ExitCode;
+
+use libtest_mimic::{Arguments, Failed, Trial};
+
+use crate::settings::Settings;
+
+/// In this order: later ones use what earlier ones installed.
+const TESTS: &[(&str, fn() -> anyhow::Result<()>)] = &[
+    ("a_release_is_ready_from_nothing_and_breaks_no_pod_security_rule", install::from_nothing),
+    ("helm_test_places_an_order", install::helm_test),
+    ("an_order_is_one_trace_from_the_ingress_to_the_job", install::one_trace),
+    ("verify_finds_the_capacity_that_was_asked_for", install::capacity_is_as_planned),
+    ("every_deployment_restarts_without_a_failed_call", rolling::restart_of_everything),
+    ("a_pod_of_each_kind_goes_without_a_failed_call", rolling::one_pod_of_each_kind),
+    ("an_upgrade_and_its_rollback_lose_no_call_and_no_replica", rolling::upgrade_and_rollback),
+    ("all_valkey_pods_go_and_their_data_stays", data::valkey_restarts_as_a_whole),
+    ("the_primary_goes_and_no_order_is_lost", data::primary_restarts),
+    ("the_replica_goes_and_reads_go_on", data::replica_is_away),
+    ("replicas_follow_the_active_users", scaling::replicas_follow_users),
+    ("the_adapters_certificate_rotates_unnoticed", apiserver::certificate_rotates),
+    ("a_second_release_lives_beside_the_first", install::second_release),
+    ("uninstall_leaves_what_it_says", install::uninstall),
+];
+
+fn main() -> ExitCode {
+    let arguments = Arguments { test_threads: Some(1), ..Arguments::from_args() };
+    let settings = Settings::get();
+    if settings.is_none() {
+        announce(&format!(
+            "SKIPPED: {} tests on Kubernetes: SIPUP_TEST_CLUSTER is not set, so there is no cluster to run them on",
+            TESTS.len()
+        ));
+    }
+    let trials = TESTS
+        .iter()
+        .map(|&(name, test)| {
+            Trial::test(name, move || test().map_err(|error| Failed::from(format!("{error:?}"))))
+                .with_ignored_flag(settings.is_none())
+        })
+        .collect();
+    libtest_mimic::run(&arguments, trials).exit_code()
+}
+
+/// Says something to whoever watches the tests, captured or not.
+#[expect(clippy::print_stderr, reason = "this is the program's report")]
+fn announce(text: &str) {
+    eprintln!("{text}");
+}

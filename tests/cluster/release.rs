@@ -1,0 +1,128 @@
+//! A release under test, and what can be asked of it.
+
+use std::time::Duration;
+
+use anyhow::Context as _;
+use serde_json::Value;
+
+use crate::{
+    kubectl::{get, kubectl, list, name},
+    settings::Settings,
+    wait,
+};
+
+/// How long pods may take to be ready again.
+const READY_WITHIN: Duration = Duration::from_mins(4);
+
+/// The services whose Deployments the chart makes by one loop.
+pub(crate) const SERVICES: [&str; 4] = ["catalog", "orders", "auth", "jobs"];
+
+/// A release in the tests' namespace.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Release(pub &'static str);
+
+/// The release that most tests work on.
+pub(crate) const MAIN: Release = Release("sipup");
+
+impl Release {
+    /// The name of one of its objects.
+    pub(crate) fn object(self, component: &str) -> String {
+        format!("{}-{component}", self.fullname())
+    }
+
+    fn fullname(self) -> String {
+        if self.0.contains("sipup") { self.0.to_owned() } else { format!("{}-sipup", self.0) }
+    }
+
+    /// The ingress, as clients in the cluster's network reach it.
+    pub(crate) fn url(self) -> anyhow::Result<String> {
+        let service = get(&["service", &self.object("envoy")])?;
+        let address = service["spec"]["clusterIP"].as_str().context("the ingress has an address")?;
+        Ok(format!("http://{address}:80"))
+    }
+
+    /// Replicas that a Deployment is told to have.
+    pub(crate) fn replicas(self, component: &str) -> anyhow::Result<i64> {
+        let deployment = get(&["deployment", &self.object(component)])?;
+        deployment["spec"]["replicas"].as_i64().context("a number of replicas")
+    }
+
+    /// Its Deployments, by component.
+    pub(crate) fn deployments(self) -> anyhow::Result<Vec<String>> {
+        Ok(list(&["deployments", "--selector", &self.selector()])?.iter().map(component).collect())
+    }
+
+    /// Names of the pods of a component that run.
+    pub(crate) fn pods(self, component: &str) -> anyhow::Result<Vec<String>> {
+        let selector = format!("{},app.kubernetes.io/component={component}", self.selector());
+        let pods = list(&["pods", "--selector", &selector])?;
+        Ok(pods.iter().filter(|pod| pod["metadata"]["deletionTimestamp"].is_null()).map(name).collect())
+    }
+
+    /// Selects all of its objects.
+    pub(crate) fn selector(self) -> String {
+        format!("app.kubernetes.io/instance={}", self.0)
+    }
+
+    /// Waits until every Deployment and StatefulSet has all its replicas ready and none of an older kind, and says how long it took.
+    ///
+    /// # Errors
+    ///
+    /// That does not happen in four minutes.
+    pub(crate) fn until_ready(self) -> anyhow::Result<Duration> {
+        let ((), took) = wait::until("all pods ready", READY_WITHIN, || {
+            let sets = list(&["deployments,statefulsets", "--selector", &self.selector()])?;
+            let late: Vec<String> = sets.iter().filter(|set| !is_complete(set)).map(name).collect();
+            anyhow::ensure!(late.is_empty(), "not ready: {}", late.join(", "));
+            Ok(Some(()))
+        })?;
+        Ok(took)
+    }
+
+    /// Deletes pods at once and without waiting.
+    pub(crate) fn delete_pods(self, names: &[String]) -> anyhow::Result<()> {
+        let mut arguments = vec!["delete", "pod", "--wait=false"];
+        arguments.extend(names.iter().map(String::as_str));
+        kubectl(&arguments).map(drop)
+    }
+
+    /// A value of one of its Secrets.
+    pub(crate) fn secret(self, secret: &str, key: &str) -> anyhow::Result<String> {
+        let path = format!("go-template={{{{index .data \"{key}\" | base64decode}}}}");
+        kubectl(&["get", "secret", &self.object(secret), "--output", &path])
+    }
+
+    /// E-mail address and password of the platform's operator.
+    pub(crate) fn operator(self) -> anyhow::Result<(String, String)> {
+        Ok((self.secret("operator", "email")?, self.secret("operator", "password")?))
+    }
+
+    /// Runs a statement on the primary as its owner, and answers the first column of the first row.
+    pub(crate) fn sql(self, statement: &str) -> anyhow::Result<String> {
+        let pod = format!("{}-0", self.object("postgres-primary"));
+        let shell = ["exec", &pod, "--container", "postgres", "--", "psql", "-U", "postgres", "-d", "sipup"];
+        let text = kubectl(&[&shell[..], &["-At", "-v", "ON_ERROR_STOP=1", "-c", statement]].concat())?;
+        Ok(text.trim().to_owned())
+    }
+}
+
+/// What an object is of the release.
+pub(crate) fn component(object: &Value) -> String {
+    object["metadata"]["labels"]["app.kubernetes.io/component"].as_str().unwrap_or_default().to_owned()
+}
+
+/// The namespace of the tests.
+pub(crate) fn namespace() -> &'static str {
+    &Settings::here().namespace
+}
+
+/// Whether a Deployment or StatefulSet is what its newest template says, ready and with nothing left of an older one.
+fn is_complete(set: &Value) -> bool {
+    let (spec, status) = (&set["spec"], &set["status"]);
+    let count = |field: &str| status[field].as_i64().unwrap_or(0);
+    let wanted = spec["replicas"].as_i64().unwrap_or(1);
+    let seen = status["observedGeneration"] == set["metadata"]["generation"];
+    seen && count("readyReplicas") == wanted
+        && count("updatedReplicas") == wanted
+        && count("replicas") == wanted
+}
