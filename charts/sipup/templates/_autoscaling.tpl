@@ -102,7 +102,7 @@ spec:
       metadata:
         scalerAddress: {{ include "sipup.host" (dict "root" .root "host" (printf "%s-autoscaler" $name)) }}:8080
         metricName: active_users
-        targetValue: {{ $users | quote }}
+        usersPerPod: {{ $users | quote }}
     - type: cpu
       metricType: Utilization
       metadata:
@@ -133,7 +133,7 @@ spec:
           name: active_users
         target:
           type: AverageValue
-          averageValue: {{ $users | quote }}
+          averageValue: {{ include "sipup.quantity" $users }}
     {{- end }}
     {{- if or (eq $source "cpu") (include "sipup.cpuMetrics.enabled" .root) }}
     - type: Resource
@@ -157,4 +157,12 @@ spec:
 {{- if has (include "sipup.autoscaling.source" (dict "root" $root "service" $service)) (list "users" "keda") }}{{ $wanted = true }}{{ end -}}
 {{- end -}}
 {{- if $wanted }}true{{ end -}}
+{{- end }}
+
+{{/* A whole number as the API server writes it, so that nobody sees a difference. Argument: the number. */}}
+{{- define "sipup.quantity" -}}
+{{- $number := int64 . -}}
+{{- if eq (mod $number 1000000) 0 }}{{ div $number 1000000 }}M
+{{- else if eq (mod $number 1000) 0 }}{{ div $number 1000 }}k
+{{- else }}{{ $number | toString | quote }}{{ end -}}
 {{- end }}

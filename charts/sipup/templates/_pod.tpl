@@ -174,6 +174,8 @@ livenessProbe:
   value: {{ printf "%vs" $root.Values.auth.accessTokenSeconds }}
 - name: SIPUP_SIGNING_KEYS
   value: /etc/sipup/signing-keys
+- name: SIPUP_LIMITER_URL
+  value: http://{{ $name }}-ratelimit:8080
 - name: SIPUP_PASSWORD_THREADS
   value: {{ $root.Values.auth.passwordThreads | quote }}
 {{ include "sipup.secretEnv" (dict "name" "SIPUP_REFRESH_KEY" "secret" (include "sipup.secret.auth" $root) "key" "refresh-key") }}
@@ -194,6 +196,8 @@ livenessProbe:
 {{- else if eq .service "ratelimit" }}
 - name: SIPUP_RATELIMIT_RULES
   value: /etc/sipup/rules/rules.yaml
+- name: SIPUP_RATELIMIT_ACTIVE_WINDOW
+  value: {{ $root.Values.ratelimit.activeWindow }}
 - name: SIPUP_RATELIMIT_PODS
   value: {{ include "sipup.minimum" (dict "root" $root "service" "ratelimit") | quote }}
 {{- end }}
@@ -282,6 +286,20 @@ livenessProbe:
 {{/* Variables of the autoscaler. Argument: the root. */}}
 {{- define "sipup.env.autoscaler" -}}
 {{- $name := include "sipup.fullname" . -}}
-- name: SIPUP_RATELIMIT_URL
+{{ include "sipup.secretEnv" (dict "name" "SIPUP_PAGE_TOKEN_KEY" "secret" (include "sipup.secret.pageTokens" .) "key" "key") }}
+- name: SIPUP_LIMITER_URL
   value: http://{{ $name }}-ratelimit:8080
+- name: SIPUP_CUSTOM_METRICS
+  value: {{ ternary "on" "off" (ne (include "sipup.customMetrics.enabled" .) "") | quote }}
+- name: SIPUP_TLS_LISTEN
+  value: 0.0.0.0:{{ .Values.autoscaler.port }}
+- name: SIPUP_SERVICE_NAME
+  value: {{ $name }}-envoy
+- name: SIPUP_OWN_SERVICE
+  value: {{ $name }}-autoscaler
+- name: SIPUP_CLUSTER_DOMAIN
+  value: {{ .Values.global.clusterDomain }}
+- name: SIPUP_CERTIFICATE_LIFETIME
+  value: {{ .Values.autoscaler.certificateLifetime }}
+{{ include "sipup.env.podName" . }}
 {{- end }}
