@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use serde_json::json;
+use serde_json::{Value, json};
 use tonic::Code;
 
 use crate::api::{
@@ -35,13 +35,36 @@ const GRPC_CODES: [(u32, Code, &str); 4] = [
     (504, Code::DeadlineExceeded, "the call took too long"),
 ];
 
+/// The HTTP status of who is over a limit. Both limiters say in a header when to come back.
+const LIMITED: u32 = 429;
+
+/// What gRPC callers are told by `grpc-status-details-bin`.
+fn limited() -> Value {
+    json!([
+        {
+            "@type": "type.googleapis.com/google.rpc.ErrorInfo",
+            "reason": "RATE_LIMITED",
+            "domain": "ratelimit.sipup",
+        },
+        {
+            "@type": "type.googleapis.com/google.rpc.RetryInfo",
+            "retryDelay": "%RESP(RETRY-AFTER)%s",
+        },
+        {
+            "@type": "type.googleapis.com/google.rpc.QuotaFailure",
+            "violations": [{"description": "%LOCAL_REPLY_BODY%"}],
+        },
+    ])
+}
+
 /// The first mapper that fits is used.
 pub(crate) fn all() -> LocalReplyConfig {
     let of = |status, caller| AccessLogFilter::all(vec![AccessLogFilter::status(status), caller]);
     let web = GRPC_CODES.map(|(status, code, message)| as_grpc_web(of(status, is_grpc_web()), code, message));
     let grpc = GRPC_CODES.map(|(status, code, _)| with_code(of(status, is_grpc()), code));
-    let rest = CODES.map(|(status, code)| as_json(of(status, is_rest()), code));
-    let otherwise = [as_json(is_rest(), Code::Unknown)];
+    let details = |status| if status == LIMITED { limited() } else { json!([]) };
+    let rest = CODES.map(|(status, code)| as_json(of(status, is_rest()), code, &details(status)));
+    let otherwise = [as_json(is_rest(), Code::Unknown, &json!([]))];
     LocalReplyConfig { mappers: web.into_iter().chain(grpc).chain(rest).chain(otherwise).collect() }
 }
 
@@ -68,11 +91,11 @@ fn status_header(code: Code) -> HeaderValueOption {
 }
 
 /// The JSON form of `google.rpc.Status`, as the services answer.
-fn as_json(filter: AccessLogFilter, code: Code) -> ResponseMapper {
+fn as_json(filter: AccessLogFilter, code: Code, details: &Value) -> ResponseMapper {
     let body = BTreeMap::from([
         ("code", json!(code as i32)),
         ("message", json!("%LOCAL_REPLY_BODY%")),
-        ("details", json!([])),
+        ("details", details.clone()),
     ]);
     ResponseMapper {
         headers_to_add: vec![HeaderValueOption::set("cache-control", "no-store")],

@@ -22,7 +22,7 @@ use tonic::{
 };
 
 use crate::{
-    envoy::Envoy,
+    envoy::{Envoy, Form},
     keys::Key,
     stub::{Calls, Stub},
 };
@@ -66,13 +66,18 @@ impl Reply {
 
 /// The edge that all tests use that need nothing special.
 pub(crate) fn shared() -> &'static Edge {
-    static EDGE: LazyLock<Edge> = LazyLock::new(|| Edge::start(1, |_| {}));
+    static EDGE: LazyLock<Edge> = LazyLock::new(|| Edge::start_as(Form::Files, 1, |_| {}));
     &EDGE
 }
 
 impl Edge {
     /// Starts everything, with this many pods of catalog.
     pub(crate) fn start(pods: usize, change: impl FnOnce(&mut Config)) -> Self {
+        Self::start_as(Form::Whole, pods, change)
+    }
+
+    /// The same, with the configuration in this form.
+    pub(crate) fn start_as(form: Form, pods: usize, change: impl FnOnce(&mut Config)) -> Self {
         let calls = Calls::default();
         let key = Key::new("key-1");
         let jwks = Stub::http("/jwks.json", key.set());
@@ -86,7 +91,7 @@ impl Edge {
         config.cors_origins = vec![ORIGIN.into()];
         config.local_limit = None;
         change(&mut config);
-        Self { envoy: Envoy::start(config), calls, key, stubs, _jwks: jwks }
+        Self { envoy: Envoy::start(config, form), calls, key, stubs, _jwks: jwks }
     }
 
     /// A token as auth issues them.

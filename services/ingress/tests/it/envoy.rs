@@ -3,13 +3,14 @@
 use std::{
     fs,
     net::{Ipv4Addr, SocketAddr, TcpListener},
+    os::unix::fs::symlink,
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     sync::LazyLock,
     time::Duration,
 };
 
-use ingress::Config;
+use ingress::{Config, Files};
 
 use crate::poll::until;
 
@@ -25,38 +26,58 @@ exec 3<&0
 wait "$envoy" && rm -rf "$folder"
 "#;
 
+/// How an Envoy is given its configuration.
+#[derive(Clone, Copy)]
+pub(crate) enum Form {
+    /// In one piece.
+    Whole,
+    /// In files that it reads again when they change.
+    Files,
+}
+
 /// A running Envoy.
 pub(crate) struct Envoy {
     pub(crate) listen: SocketAddr,
     pub(crate) metrics: SocketAddr,
     pub(crate) access_log: PathBuf,
+    config: Config,
+    folder: PathBuf,
     keeper: Child,
 }
 
 impl Envoy {
     /// Starts one and waits until it is ready. `config` is given addresses that were free a moment ago; should another
     /// process be quicker, the next ones are tried.
-    pub(crate) fn start(mut config: Config) -> Self {
+    pub(crate) fn start(mut config: Config, form: Form) -> Self {
         for _ in 0..5 {
             [config.listen, config.metrics_listen, config.admin] = free_addresses();
-            if let Some(envoy) = Self::attempt(&mut config) {
+            if let Some(envoy) = Self::attempt(&mut config, form) {
                 return envoy;
             }
         }
         panic!("Envoy does not start");
     }
 
-    fn attempt(config: &mut Config) -> Option<Self> {
+    /// Gives it another configuration, as the kubelet does: in one swap of the folder that all files stand in.
+    pub(crate) fn reconfigure(&mut self, change: impl FnOnce(&mut Config)) {
+        change(&mut self.config);
+        swap(&self.config, &self.folder);
+    }
+
+    fn attempt(config: &mut Config, form: Form) -> Option<Self> {
         let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap().keep();
         config.access_log = folder.join("access.log");
         let path = folder.join("envoy.json");
-        fs::write(&path, config.render().unwrap()).unwrap();
+        match form {
+            Form::Whole => fs::write(&path, config.render().unwrap()).unwrap(),
+            Form::Files => fs::write(&path, swap(config, &folder)).unwrap(),
+        }
         let keeper = Command::new("sh")
             .args(["-c", KEEPER, "keeper"])
             .arg(&folder)
             .arg(program())
             .args(["--disable-hot-restart", "--concurrency", "2", "--log-level", "warning"])
-            .args(["--file-flush-interval-msec", "50", "--config-path"])
+            .args(["--reject-unknown-dynamic-fields", "--file-flush-interval-msec", "50", "--config-path"])
             .arg(path)
             .stdin(Stdio::piped())
             .spawn()
@@ -65,6 +86,8 @@ impl Envoy {
             listen: config.listen,
             metrics: config.metrics_listen,
             access_log: config.access_log.clone(),
+            config: config.clone(),
+            folder: folder.clone(),
             keeper,
         };
         let ready = until(Duration::from_secs(30), || {
@@ -89,6 +112,25 @@ impl Drop for Envoy {
         drop(self.keeper.stdin.take());
         let _ended = self.keeper.wait();
     }
+}
+
+/// Writes all files but the bootstrap, whose text it returns: into a new folder, to which a link is turned.
+fn swap(config: &Config, folder: &Path) -> String {
+    let mounted = folder.join("xds");
+    let Files { bootstrap, lds, cds, rds, sds } = config.files(&mounted).unwrap();
+    fs::create_dir_all(&mounted).unwrap();
+    let version = tempfile::tempdir_in(&mounted).unwrap().keep();
+    let files =
+        [("lds.yaml", Some(lds)), ("cds.yaml", Some(cds)), ("rds.yaml", Some(rds)), ("sds.yaml", sds)];
+    for (name, content) in files.into_iter().filter_map(|(name, file)| Some((name, file?))) {
+        fs::write(version.join(name), content.to_string()).unwrap();
+        // There after the first time.
+        let _ = symlink(Path::new("..data").join(name), mounted.join(name));
+    }
+    let link = mounted.join("..data_tmp");
+    symlink(&version, &link).unwrap();
+    fs::rename(link, mounted.join("..data")).unwrap();
+    bootstrap.to_string()
 }
 
 fn free_addresses() -> [SocketAddr; 3] {

@@ -27,7 +27,11 @@ async fn an_address_over_its_limit_is_told_when_to_come_back_and_others_go_on() 
     }
     let refused = refused.expect("one address can't go on for ever, whatever it says it is");
     assert_eq!(refused.error(), (429, 8));
-    assert!(refused.header("retry-after").parse::<u32>().is_ok(), "{refused:?}");
+    let seconds = refused.header("retry-after");
+    assert!(seconds.parse::<u32>().is_ok(), "{refused:?}");
+    let details = refused.json()["details"].clone();
+    assert_eq!(details[1]["retryDelay"], format!("{seconds}s"), "{details}");
+    assert_eq!(details[2]["violations"][0]["description"], refused.json()["message"], "{details}");
     assert_eq!(from("127.0.0.3", &[]).await.status, 200);
 }
 

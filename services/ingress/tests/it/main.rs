@@ -18,6 +18,7 @@ mod failover;
 mod global_limits;
 mod limits;
 mod observing;
+mod reloading;
 mod rendering;
 mod rest;
 mod retries;
