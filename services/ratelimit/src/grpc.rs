@@ -95,6 +95,7 @@ impl LimitService for Grpc {
             Error::from(Invalid::new("facts", "must have the names that rules use, and values"))
         })?;
         let found = self.penalties.unban(&principal).await.map_err(Error::from)?;
+        self.limiter.unbanned(&principal);
         Ok(Response::new(UnbanResponse { found }))
     }
 

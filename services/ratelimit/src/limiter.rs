@@ -7,7 +7,7 @@ use futures::future::join_all;
 use platform::Tasks;
 
 use crate::{
-    facts::{Facts, names},
+    facts::{Facts, Principal, names},
     guard::Guard,
     metrics::Metrics,
     penalties::Penalties,
@@ -136,10 +136,15 @@ impl Limiter {
     /// Decides over all `requests` together.
     pub async fn decide(&self, requests: &[Request], mode: Mode) -> Decision {
         let (asks, places) = plan(&self.0.rules.rules(), requests);
-        let answers = match asks.as_slice() {
+        let mut answers = match asks.as_slice() {
             [ask] => vec![self.ask(ask, mode).await],
             asks => join_all(asks.iter().map(|ask| self.ask(ask, mode))).await,
         };
+        if answers.iter().any(|answer| answer.network_known) {
+            for (ask, answer) in asks.iter().zip(&mut answers) {
+                self.let_pass(ask, answer, mode).await;
+            }
+        }
         let allowed = answers.iter().all(|answer| answer.admitted);
         if mode == Mode::Count {
             self.tell(&asks, &answers, allowed);
@@ -159,6 +164,36 @@ impl Limiter {
         };
         let limits = places.iter().map(|places| places.iter().map(limit).collect()).collect();
         Decision { allowed, limits, ticket }
+    }
+
+    /// Asks again without the limits that let known networks pass, where one of them denied: the network is that of an account's owner.
+    async fn let_pass(&self, ask: &Ask, answer: &mut Answer, mode: Mode) {
+        let passes = |item: &Item| item.rule.known_networks_pass && !item.rule.shadow;
+        let beyond =
+            |(item, standing): (&Item, &Standing)| passes(item) && standing.verdict == Verdict::Beyond;
+        if answer.admitted || answer.penalty.is_some() || !ask.items.iter().zip(&answer.standings).any(beyond)
+        {
+            return;
+        }
+        let rest =
+            Ask { items: ask.items.iter().filter(|item| !passes(item)).cloned().collect(), ..ask.clone() };
+        let again = if rest.items.is_empty() { None } else { Some(self.ask(&rest, mode).await) };
+        let mut counted = again.as_ref().map_or(&[][..], |again| &again.standings).iter();
+        for (item, standing) in ask.items.iter().zip(&mut answer.standings) {
+            if !passes(item) {
+                *standing = counted.next().copied().unwrap_or(*standing);
+            } else if standing.verdict == Verdict::Beyond {
+                standing.verdict = Verdict::Known;
+            }
+        }
+        answer.admitted = again.as_ref().is_none_or(|again| again.admitted);
+        answer.penalty = again.as_ref().and_then(|again| again.penalty);
+        answer.local |= again.is_some_and(|again| again.local);
+    }
+
+    /// An operator has ended the penalty of `principal`.
+    pub(crate) fn unbanned(&self, principal: &Principal) {
+        self.0.local.unbanned(&principal.tag());
     }
 
     /// Ends what waited for a success.
@@ -182,6 +217,7 @@ impl Limiter {
         {
             if let Ok(answer) = shared.store.check(ask, mode).await {
                 shared.guard.succeeded(&ask.tag);
+                self.0.local.saw(ask, answer.penalty);
                 return answer;
             }
             shared.guard.failed(&ask.tag);
@@ -274,7 +310,7 @@ fn plan(rules: &crate::rules::Rules, requests: &[Request]) -> (Vec<Ask>, Vec<Vec
             let Some(principal) = request.facts.principal(&rule.per) else { continue };
             let tag = principal.tag();
             let ask = asks.iter().position(|ask| ask.tag == tag).unwrap_or_else(|| {
-                let network = request.facts.get(names::ACCOUNT).and_then(|_| request.facts.network());
+                let network = if rule.per == [names::ACCOUNT] { request.facts.network() } else { None };
                 asks.push(Ask { principal, tag, network, items: Vec::new() });
                 asks.len() - 1
             });

@@ -26,7 +26,7 @@ pub struct Rule {
     pub strict: bool,
     /// Counts failures: an act that is reported as a success is taken back.
     pub failures_only: bool,
-    /// Lets networks pass that the account's owner came from in the last 30 days.
+    /// Lets networks pass that the owner of the account, which is counted or tried, came from in the last 30 days.
     pub known_networks_pass: bool,
     /// What follows repeated denials.
     pub penalty: Option<Penalty>,
@@ -139,9 +139,9 @@ impl Rule {
                 "would let anybody lock anybody out of an account: count per account and ip",
             ),
             (
-                self.known_networks_pass && !by_account_alone,
+                self.known_networks_pass && !by_account_alone && self.per != [names::IP],
                 "known_networks_pass",
-                "is for rules per account alone",
+                "is for rules per account alone or per ip alone",
             ),
             (
                 self.penalty.is_some_and(|penalty| penalty.after == 0 || penalty.first.is_zero()),

@@ -1,11 +1,14 @@
 //! Where acts are counted: what is asked for one principal in one step, and what is answered.
 
+mod batch;
+mod blocks;
 mod local;
 mod redis;
 
 use std::{future::Future, sync::Arc, time::Duration};
 
 pub use self::{
+    batch::CHECK_MANY,
     local::LocalStore,
     redis::{CHECK, LEARN, RedisStore},
 };
@@ -21,7 +24,7 @@ pub struct Ask {
     pub principal: Principal,
     /// Its text in keys.
     pub tag: String,
-    /// Where the principal comes from, for rules that let known networks pass.
+    /// Where an account's owner may come from, for rules that let known networks pass. None for other principals.
     pub network: Option<String>,
     /// The limits.
     pub items: Vec<Item>,
@@ -52,6 +55,8 @@ pub struct Answer {
     pub admitted: bool,
     /// The penalty that holds.
     pub penalty: Option<Held>,
+    /// Whether the network that was asked for is one that the account's owner came from.
+    pub network_known: bool,
     /// One per item.
     pub standings: Vec<Standing>,
     /// Counted in this process, not for all pods.
@@ -91,7 +96,7 @@ pub enum Verdict {
     Within,
     /// There is none.
     Beyond,
-    /// There is none, but the network is known.
+    /// There is none, but the account's owner comes from this network.
     Known,
 }
 

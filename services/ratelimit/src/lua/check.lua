@@ -5,7 +5,7 @@
 --   kind (`w` ring, `e` exact, `g` rate), cost, limit, span (window in ms; for `g` the microseconds of one unit), and either '' or
 --   "shadow after first longest network": 1 or 0, denials before a penalty (0: never), its first and longest length in ms, and the network
 --   that may pass all the same (or nothing). One text, empty for most, because every argument costs.
--- Returns: 1 admitted or 0; ms the penalty lasts (0: none); its level; 1 if it began now; the server's time in ms;
+-- Returns: 1 admitted or 0; ms the penalty lasts (0: none); its level; 1 if it began now; the server's time in ms; 1 if the network is known;
 --   then for each counter FIVE values: 1 within the limit, 0 beyond, 2 beyond but from a known network; remaining; ms until it is as without
 --   any act; ms until there is room for this cost; the stamp that takes the act back.
 --
@@ -109,13 +109,14 @@ function kinds.g(key, raw, cost, burst, interval)
 end
 
 local function known(network)
-  local seen = network and network ~= '' and redis.call('ZSCORE', KEYS[2], network)
+  local seen = redis.call('ZSCORE', KEYS[2], network)
   return seen and tonumber(seen) > now - NETWORK_KEPT
 end
 
 local level, ends, denials, since = penalty(stored[1])
 local admitted, stores, violated = ends <= now, {}, nil
-local reply = {0, math.max(0, ends - now), level, 0, now}
+local HEAD, EACH = 6, 5
+local reply = {0, math.max(0, ends - now), level, 0, now, 0}
 
 for k = 1, #KEYS - 2 do
   local at = 2 + (k - 1) * 5
@@ -127,7 +128,10 @@ for k = 1, #KEYS - 2 do
   local room, remaining, reset, wait, stamp, store =
     kinds[ARGV[at]](KEYS[k + 2], stored[k + 1], cost, tonumber(ARGV[at + 2]), tonumber(ARGV[at + 3]))
   local verdict = room and 1 or 0
-  if not room and known(network) then verdict = 2 end
+  if network and network ~= '' and known(network) then
+    reply[6] = 1
+    if not room then verdict = 2 end
+  end
   if verdict == 0 and shadow ~= '1' then
     if admitted and after and after ~= '0' then
       violated = {tonumber(ARGV[at + 3]), tonumber(after), tonumber(first_length), tonumber(longest)}
@@ -135,14 +139,14 @@ for k = 1, #KEYS - 2 do
     admitted = false
   end
   if room and cost > 0 then stores[#stores + 1] = {store, k, cost} end
-  local first = 5 + (k - 1) * 5
+  local first = HEAD + (k - 1) * EACH
   reply[first + 1], reply[first + 2], reply[first + 3], reply[first + 4], reply[first + 5] = verdict, remaining, reset, wait, stamp
 end
 
 if admitted then
   reply[1] = 1
   for _, entry in ipairs(stores) do
-    local store, remaining = entry[1], 5 + (entry[2] - 1) * 5 + 2
+    local store, remaining = entry[1], HEAD + (entry[2] - 1) * EACH + 2
     if writes then store() end
     reply[remaining] = reply[remaining] - entry[3]
   end

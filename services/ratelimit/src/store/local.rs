@@ -10,7 +10,9 @@ use std::{
 
 use platform::Clock;
 
-use super::{Answer, Ask, Away, Item, Mode, Refund, Store, Verdict, counter_key, kind, span};
+use super::{
+    Answer, Ask, Away, Held, Item, Mode, Refund, Store, Verdict, blocks::Blocks, counter_key, kind, span,
+};
 use crate::{counter::Counter, rule::Rule};
 
 /// Counters remembered at most, so that made-up addresses cost no more memory than this: some 200 bytes each.
@@ -22,6 +24,7 @@ const IDLE: Duration = Duration::from_hours(2);
 #[derive(Clone, Debug)]
 pub struct LocalStore {
     counters: moka::sync::Cache<String, Arc<Mutex<Counter>>>,
+    blocks: Blocks,
     clock: Clock,
     pods: Arc<AtomicU32>,
 }
@@ -30,11 +33,30 @@ impl LocalStore {
     /// No counter yet. Limits are shared by `pods`, which changes as they come and go.
     pub fn new(clock: Clock, pods: Arc<AtomicU32>) -> Self {
         let counters = moka::sync::Cache::builder().max_capacity(REMEMBERED).time_to_idle(IDLE).build();
-        Self { counters, clock, pods }
+        Self { counters, blocks: Blocks::default(), clock, pods }
     }
 
-    /// Decides at once.
+    /// Remembers what the shared store said about the penalty of `ask`'s principal, for as long as that lasts.
+    pub(crate) fn saw(&self, ask: &Ask, penalty: Option<Held>) {
+        if ask.items.iter().any(|item| item.rule.penalty.is_some()) {
+            self.blocks.saw(&ask.tag, penalty, self.clock.now());
+        }
+    }
+
+    /// Forgets the penalty of the principal `tag`.
+    pub(crate) fn unbanned(&self, tag: &str) {
+        self.blocks.saw(tag, None, self.clock.now());
+    }
+
+    /// Decides at once. Penalties hold that were seen before; none begins.
     pub fn decide(&self, ask: &Ask, mode: Mode) -> Answer {
+        match self.blocks.held(&ask.tag, self.clock.now()) {
+            None => self.count(ask, mode),
+            penalty => Answer { admitted: false, penalty, ..self.count(ask, Mode::Peek) },
+        }
+    }
+
+    fn count(&self, ask: &Ask, mode: Mode) -> Answer {
         let now = u64::try_from(self.clock.now().as_millisecond()).unwrap_or(0);
         let pods = self.pods.load(Ordering::Relaxed);
         let counters: Vec<_> = ask.items.iter().map(|item| self.counter(&ask.tag, item)).collect();
@@ -65,7 +87,7 @@ impl LocalStore {
                 }
             }
         }
-        Answer { admitted, penalty: None, standings, local: true }
+        Answer { admitted, penalty: None, network_known: false, standings, local: true }
     }
 
     fn counter(&self, tag: &str, item: &Item) -> Arc<Mutex<Counter>> {

@@ -2,9 +2,15 @@
 
 use std::time::Duration;
 
-use platform::redis::{Argument, Redis, Script, Unavailable};
+use platform::{
+    Tasks,
+    redis::{Argument, Redis, Script, Unavailable},
+};
 
-use super::{Answer, Ask, Away, Held, Item, Mode, Refund, Standing, Store, Verdict, counter_key, kind, span};
+use super::{
+    Answer, Ask, Away, Held, Item, Mode, Refund, Standing, Store, Verdict, counter_key, kind, span,
+    batch::{self, Batches},
+};
 
 /// Decides over all limits of one principal.
 pub const CHECK: &str = include_str!("../lua/check.lua");
@@ -16,7 +22,7 @@ const NETWORK_KEPT: Duration = Duration::from_hours(24 * 30);
 /// Networks remembered per account.
 const NETWORKS: i64 = 64;
 /// Values of the reply before the first counter's, and of each counter.
-const HEAD: usize = 5;
+const HEAD: usize = 6;
 const EACH: usize = 5;
 
 /// Counters in Redis.
@@ -28,6 +34,7 @@ pub struct RedisStore {
     learn: Script,
     forget: Script,
     probe: Script,
+    batches: Option<Batches>,
 }
 
 impl RedisStore {
@@ -45,7 +52,15 @@ impl RedisStore {
             learn: Script::new("limit.learn", learn),
             forget: Script::new("limit.forget", "return redis.call('DEL', KEYS[1])"),
             probe: Script::new("limit.probe", "return redis.call('EXISTS', KEYS[1])"),
+            batches: None,
         }
+    }
+
+    /// Lets asks of concurrent requests go together, decided by `script`, which is [`batch::CHECK_MANY`] except in tests.
+    #[must_use]
+    pub fn gathering(mut self, script: &'static str, tasks: &Tasks) -> Self {
+        self.batches = Some(Batches::start(self.redis.clone(), script, tasks));
+        self
     }
 
     /// Remembers that the owner of the account `tag` came from `network`.
@@ -80,6 +95,13 @@ impl RedisStore {
 
 impl Store for RedisStore {
     async fn check(&self, ask: &Ask, mode: Mode) -> Result<Answer, Away> {
+        if let Some(batches) = &self.batches
+            && mode == Mode::Count
+            && batch::is_plain(ask)
+            && let Some(answer) = batches.check(ask).await?
+        {
+            return Ok(answer);
+        }
         let mut keys = vec![penalty_key(&ask.tag), networks_key(&ask.tag)];
         let mut arguments: Vec<Argument> = vec![if mode == Mode::Count { "check" } else { "peek" }.into()];
         for item in &ask.items {
@@ -155,10 +177,16 @@ fn answer(reply: &[i64], items: usize) -> Option<Answer> {
         wait: from_millis(values[3]),
         stamp: values[4],
     });
-    Some(Answer { admitted: head[0] == 1, penalty, standings: standings.collect(), local: false })
+    Some(Answer {
+        admitted: head[0] == 1,
+        penalty,
+        network_known: head[5] == 1,
+        standings: standings.collect(),
+        local: false,
+    })
 }
 
-fn penalty_key(tag: &str) -> String {
+pub(super) fn penalty_key(tag: &str) -> String {
     format!("limit:{{{tag}}}:penalty")
 }
 
@@ -170,6 +198,6 @@ fn millis(duration: Duration) -> i64 {
     i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
 }
 
-fn from_millis(millis: i64) -> Duration {
+pub(super) fn from_millis(millis: i64) -> Duration {
     Duration::from_millis(u64::try_from(millis).unwrap_or(0))
 }

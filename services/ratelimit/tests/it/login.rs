@@ -78,6 +78,23 @@ async fn an_office_that_logs_in_counts_for_nothing_and_guesses_count() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn who_has_got_in_from_an_address_still_may_when_that_address_has_no_failures_left() {
+    let world = World::shared(DEFAULTS).await;
+    let (office, known, new) = (fresh_ip(), fresh("known@x.de"), fresh("new@x.de"));
+    assert!(world.login(&known, &office, ReportOutcome::Success).await);
+    for _ in 0..100 {
+        assert!(world.login(&fresh("guess"), &office, ReportOutcome::Failure).await);
+    }
+    assert!(!world.login(&new, &office, ReportOutcome::Success).await, "the address is at its limit");
+    for _ in 0..8 {
+        assert!(world.login(&known, &office, ReportOutcome::Failure).await, "mistypes");
+    }
+    assert!(world.login(&known, &office, ReportOutcome::Success).await);
+    assert!(!world.login(&known, &office, ReportOutcome::Failure).await, "ten tries, as everywhere");
+    world.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn an_attacked_account_stays_open_for_its_owner_and_for_nobody_new() {
     let world = World::shared(DEFAULTS).await;
     let (account, home) = (fresh("victim@x.de"), "198.51.100.7");

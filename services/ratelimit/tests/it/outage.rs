@@ -2,7 +2,9 @@
 
 use proto::{
     envoy::service::ratelimit::v3::rate_limit_response::Code,
-    ratelimit::v1::{CheckRequest, GetShadowReportRequest, Principal, PrincipalKind},
+    ratelimit::v1::{
+        CheckRequest, ExplainRequest, GetShadowReportRequest, ListPenaltiesRequest, Principal, PrincipalKind,
+    },
 };
 use ratelimit::rules::DEFAULTS;
 
@@ -73,6 +75,37 @@ async fn when_redis_is_killed_each_pod_grants_its_share() {
     until("redis counts", async || one.left("anna").await == 9 && other.left("anna").await == 9).await;
     one.stop().await;
     other.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_is_blocked_stays_blocked_while_redis_is_away() {
+    let mut valkey = Valkey::started().await;
+    let rules = "rules:\n- {name: user, per: [user], limit: 1, window: 1s, penalty: {after: 3, first: 1h, longest: 1h}}\n";
+    let world = World::on(&valkey, rules).await;
+    world.until_redis_answers().await;
+    until("the bot is blocked", async || {
+        ask(&world, "bot").await;
+        let listed = world.limits.clone().list_penalties(ListPenaltiesRequest {}).await;
+        listed.is_ok_and(|listed| !listed.into_inner().penalties.is_empty())
+    })
+    .await;
+    valkey.kill();
+    until("the pod decides", async || ask(&world, "bert").await == Code::Ok).await;
+    let explained = async || {
+        let facts = [("user".to_owned(), "bot".to_owned())].into();
+        world.limits.clone().explain(ExplainRequest { facts, cost: 0 }).await.unwrap().into_inner()
+    };
+    // Longer than the window: without its penalty the bot would have room again.
+    for _ in 0..3 {
+        until("a window has passed", async || ask(&world, "bert").await == Code::Ok).await;
+        assert_eq!(ask(&world, "bot").await, Code::OverLimit);
+    }
+    let limit = explained().await.limits.remove(0);
+    assert!(limit.penalized && limit.retry_after.unwrap().seconds > 3_000, "{limit:?}");
+    // A new server knows of no penalty, so none holds.
+    valkey.start().await;
+    until("redis decides", async || explained().await.allowed).await;
+    world.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
