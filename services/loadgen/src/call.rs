@@ -5,7 +5,7 @@ use std::{borrow::Cow, fmt, sync::Arc};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use crate::scenario::Step;
+use crate::{scenario::Step, user::User};
 
 /// How a call travels.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -35,6 +35,7 @@ pub(crate) enum Call {
     Prices { products: Vec<u32> },
     Order(Arc<Wish>),
     ReadOrder { id: String },
+    Watch { id: String },
     History,
     Me,
 }
@@ -48,6 +49,11 @@ pub(crate) struct Wish {
 }
 
 impl Call {
+    /// How this call of `user` travels: a watch is a stream of gRPC, whatever its user speaks otherwise.
+    pub(crate) fn transport(&self, user: &User) -> Transport {
+        if matches!(self, Self::Watch { .. }) { Transport::Grpc } else { user.transport }
+    }
+
     pub(crate) fn step(&self) -> Step {
         match self {
             Self::List { .. } => Step::List,
@@ -56,6 +62,7 @@ impl Call {
             Self::Prices { .. } => Step::Prices,
             Self::Order(_) => Step::Order,
             Self::ReadOrder { .. } => Step::ReadOrder,
+            Self::Watch { .. } => Step::Watch,
             Self::History => Step::History,
             Self::Me => Step::Me,
         }
@@ -139,6 +146,8 @@ pub(crate) enum Outcome {
     Declined,
     /// Refused by a limit.
     Limited(Failure),
+    /// Refused because a service has too much to do already.
+    Shed(Failure),
     /// No answer, or an error.
     Failed(Failure),
     /// Answered, and the answer is wrong.
@@ -148,6 +157,7 @@ pub(crate) enum Outcome {
 impl Outcome {
     pub(crate) fn of(failure: Failure) -> Self {
         match (&*failure.code, &*failure.reason) {
+            ("RESOURCE_EXHAUSTED", "TOO_MANY_CALLS") => Self::Shed(failure),
             ("RESOURCE_EXHAUSTED", _) => Self::Limited(failure),
             ("FAILED_PRECONDITION", "OUT_OF_STOCK") => Self::Declined,
             _ => Self::Failed(failure),
@@ -157,7 +167,9 @@ impl Outcome {
     pub(crate) fn failure(&self) -> Option<&Failure> {
         match self {
             Self::Right | Self::Declined => None,
-            Self::Limited(failure) | Self::Failed(failure) | Self::Wrong(failure) => Some(failure),
+            Self::Limited(failure) | Self::Shed(failure) | Self::Failed(failure) | Self::Wrong(failure) => {
+                Some(failure)
+            }
         }
     }
 
@@ -166,7 +178,7 @@ impl Outcome {
         match self {
             Self::Right | Self::Declined | Self::Wrong(_) => true,
             Self::Failed(failure) => failure.code == "TIMEOUT" || failure.code == "DEADLINE_EXCEEDED",
-            Self::Limited(_) => false,
+            Self::Limited(_) | Self::Shed(_) => false,
         }
     }
 }

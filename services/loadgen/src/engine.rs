@@ -18,11 +18,13 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     arrivals::{Schedule, exponential},
-    call::{Call, Failure, Outcome},
+    call::{Call, Failure, Outcome, Transport},
     check::check,
     plan::{Model, Plan},
     recorder::{Key, Recorder, Sample},
+    scenario::Step,
     user::User,
+    watch::{Watch, Watcher},
     wire::Wire,
     world::World,
 };
@@ -37,6 +39,24 @@ pub(crate) struct Engine {
     pub(crate) world: Arc<World>,
     pub(crate) recorder: Mutex<Recorder>,
     pub(crate) began: Instant,
+    pub(crate) streams: Streams,
+}
+
+/// Streams that are kept open beside the calls.
+#[derive(Debug)]
+pub(crate) struct Streams {
+    time: Duration,
+    tasks: Tasks,
+    /// Ends them all, which is no fault of theirs.
+    cut: CancellationToken,
+}
+
+impl Streams {
+    /// None yet; each is to be kept for `time`.
+    pub(crate) fn new(time: Duration) -> Self {
+        let cut = CancellationToken::new();
+        Self { time, tasks: Tasks::new(cut.clone()), cut }
+    }
 }
 
 impl Engine {
@@ -60,18 +80,23 @@ impl Engine {
         // An error says that the thread is gone, which ends the run as well.
         let _ = end.await;
         tasks.join(timeout + Duration::from_secs(1)).await;
+        self.streams.cut.cancel();
+        self.streams.tasks.join(Duration::from_secs(1)).await;
     }
 
     async fn perform(self: Arc<Self>, mut user: User, call: Call, intended: Duration) -> User {
         let started = self.began.elapsed();
-        let key = Key { journey: Some(user.journey), step: call.step(), transport: user.transport };
+        let key = Key { journey: Some(user.journey), step: call.step(), transport: call.transport(&user) };
         let outcome = self.exchange(&mut user, &call).await;
         let (number, ended) = (user.number, self.began.elapsed());
         self.recorder().ended(&Sample { key, user: number, intended, started, ended, outcome });
         user
     }
 
-    async fn exchange(&self, user: &mut User, call: &Call) -> Outcome {
+    async fn exchange(self: &Arc<Self>, user: &mut User, call: &Call) -> Outcome {
+        if let Call::Watch { id } = call {
+            return self.watch(user, id).await;
+        }
         match self.wire.send(user, &self.world, call).await {
             Ok(reply) => {
                 let checked = check(user, &self.world, call, &reply.answer);
@@ -86,6 +111,27 @@ impl Engine {
             }
             Err(failure) => Outcome::of(failure),
         }
+    }
+}
+
+impl Engine {
+    /// Watches an order: the call has ended with the first event. The stream stays open, and is counted when it ends.
+    async fn watch(self: &Arc<Self>, user: &User, order: &str) -> Outcome {
+        let opened = async { Ok(Watch::open(&self.wire, Watcher::new(user, order)).await) };
+        let watch = match self.wire.in_time(opened).await {
+            Ok(Ok(watch)) => watch,
+            Ok(Err(outcome)) => return outcome,
+            Err(failure) => return Outcome::of(failure),
+        };
+        let (engine, journey, user) = (Arc::clone(self), Some(user.journey), user.number);
+        let started = self.began.elapsed();
+        drop(self.streams.tasks.spawn("stream", async move {
+            let outcome = watch.hold(&engine.wire, engine.streams.time, &engine.streams.cut).await;
+            let key = Key { journey, step: Step::Watching, transport: Transport::Grpc };
+            let ended = engine.began.elapsed();
+            engine.recorder().beside(&Sample { key, user, intended: started, started, ended, outcome });
+        }));
+        Outcome::Right
     }
 }
 

@@ -1,6 +1,7 @@
 //! Who virtual users are: real users of the platform, registered once, remembered in a file, with tokens that stay fresh.
 
 mod file;
+mod mint;
 mod prepare;
 
 use std::{sync::Arc, time::Duration};
@@ -15,6 +16,7 @@ use tonic::{
 };
 
 pub(crate) use self::file::IdentityFile;
+pub(crate) use self::mint::Mint;
 pub(crate) use self::prepare::{Identities, log_in};
 use crate::{call::Failure, wire::grpc};
 
@@ -28,6 +30,8 @@ pub(crate) struct Identity {
     pub(crate) user_id: String,
     pub(crate) company_id: String,
     tokens: ArcSwap<Tokens>,
+    /// Signs this user's tokens, if it is none of the platform's.
+    mint: Option<Arc<Mint>>,
 }
 
 /// What it takes to log in.
@@ -57,7 +61,7 @@ impl Tokens {
 
 impl Identity {
     fn new(account: Account, user_id: String, company_id: String, tokens: Tokens) -> Self {
-        Self { account, user_id, company_id, tokens: ArcSwap::from_pointee(tokens) }
+        Self { account, user_id, company_id, tokens: ArcSwap::from_pointee(tokens), mint: None }
     }
 
     /// The header that proves who calls.
@@ -75,8 +79,18 @@ impl Identity {
         self.tokens.load().expires.saturating_sub(now.as_second()) < RENEW_BEFORE.as_secs().cast_signed()
     }
 
+    /// Whether the platform doesn't know this user.
+    pub(crate) fn is_minted(&self) -> bool {
+        self.mint.is_some()
+    }
+
     /// Gets the next pair of tokens.
     pub(crate) async fn refresh(self: &Arc<Self>, channel: Channel) -> Result<(), Failure> {
+        if let Some(mint) = &self.mint {
+            let tokens = mint.tokens(&self.user_id, &self.company_id, &self.account.email)?;
+            self.tokens.store(Arc::new(tokens));
+            return Ok(());
+        }
         let request = RefreshRequest { refresh_token: self.refresh_token() };
         let reply = AuthServiceClient::new(channel).refresh(request).await;
         let pair = reply.map_err(|status| grpc::failure(&status))?.into_inner().tokens.unwrap_or_default();

@@ -23,6 +23,7 @@ pub mod testing;
 mod traffic;
 mod usage;
 mod user;
+mod watch;
 mod wire;
 mod world;
 

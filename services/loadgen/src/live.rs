@@ -3,6 +3,7 @@
 use std::{collections::BTreeMap, io::IsTerminal as _, time::Duration};
 
 use indicatif::{ProgressBar, ProgressStyle};
+use tokio::sync::watch;
 
 use crate::{
     histogram,
@@ -24,6 +25,8 @@ pub enum Live {
     Lines,
     /// A few lines of a terminal that renew themselves.
     Terminal(ProgressBar),
+    /// To whoever listens, once a second.
+    Told(watch::Sender<Snapshot>),
 }
 
 /// How a run stands.
@@ -77,7 +80,7 @@ impl Snapshot {
         let counts = &self.counts;
         let codes: Vec<String> = self.codes.iter().map(|(code, count)| format!("{code} {count}")).collect();
         format!(
-            "{:>4} s  offered {:>7.0}/s  right {:>7.0}/s  p50 {:>8.2} ms  p99 {:>8.2} ms  in flight {:>5}  limited {}  dropped {}  wrong {}{}{}",
+            "{:>4} s  offered {:>7.0}/s  right {:>7.0}/s  p50 {:>8.2} ms  p99 {:>8.2} ms  in flight {:>5}  limited {}  shed {}  dropped {}  wrong {}{}{}",
             self.elapsed.as_secs(),
             self.offered,
             self.achieved,
@@ -85,6 +88,7 @@ impl Snapshot {
             self.p99,
             self.in_flight,
             counts.limited,
+            counts.shed,
             counts.dropped,
             counts.wrong,
             if codes.is_empty() { "" } else { "  " },
@@ -109,7 +113,7 @@ impl Live {
             Self::Lines if done.is_multiple_of(PREPARED_EVERY) || done == of => {
                 say(&format!("{done} of {of} users prepared"));
             }
-            Self::Lines | Self::Silent => {}
+            Self::Lines | Self::Silent | Self::Told(_) => {}
         }
     }
 
@@ -117,7 +121,7 @@ impl Live {
         let model = if plan.model == Model::Open { "open" } else { "closed" };
         let what = format!("{} users, {:.0} calls/s, {model} model", plan.users, plan.full_rate());
         match self {
-            Self::Silent => {}
+            Self::Silent | Self::Told(_) => {}
             Self::Lines => say(&what),
             Self::Terminal(bar) => {
                 bar.reset();
@@ -131,6 +135,9 @@ impl Live {
     pub(crate) fn tick(&self, snapshot: &Snapshot) {
         match self {
             Self::Silent => {}
+            Self::Told(listeners) => {
+                listeners.send_replace(snapshot.clone());
+            }
             Self::Lines => {
                 if snapshot.elapsed.as_secs().is_multiple_of(LINE_EVERY) {
                     say(&snapshot.line());

@@ -17,7 +17,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     stack::Stack,
-    usage::{Groups, Usage},
+    usage::{Groups, Usage, group_of},
 };
 
 /// How often everything is read: the tool pays for it with its own CPU.
@@ -77,12 +77,15 @@ impl Watch {
 
 type Http = legacy::Client<legacy::connect::HttpConnector, Empty<Bytes>>;
 
+/// Lines by name.
+type Lines = BTreeMap<String, Vec<(f64, f64)>>;
+
 async fn watch(stack: Stack, mut stopped: oneshot::Receiver<()>) -> Overlay {
     let http: Http = legacy::Client::builder(TokioExecutor::new()).build_http();
     let (groups, began) = (Groups::new(&stack.pids), Instant::now());
     let before = measure(&groups, false).await;
     let (mut last, mut samples) = ((Duration::ZERO, before.clone()), metrics::Samples::default());
-    let mut cpu = BTreeMap::<String, Vec<(f64, f64)>>::new();
+    let (mut cpu, mut memory) = (Lines::new(), Lines::new());
     let mut ticks = tokio::time::interval(EVERY);
     loop {
         tokio::select! {
@@ -94,6 +97,10 @@ async fn watch(stack: Stack, mut stopped: oneshot::Receiver<()>) -> Overlay {
             samples.add(scraped.as_secs_f64(), &group, &text);
         }
         let now = measure(&groups, false).await;
+        for (group, usage) in &now {
+            let mebibytes = usage.memory as f64 / f64::from(1 << 20);
+            memory.entry(group.clone()).or_default().push((scraped.as_secs_f64(), mebibytes));
+        }
         let seconds = scraped.saturating_sub(last.0).as_secs_f64();
         for (group, usage) in now.iter().filter(|_| seconds > 0.5) {
             let used = usage.cpu.saturating_sub(last.1.get(group).copied().unwrap_or_default().cpu);
@@ -103,8 +110,10 @@ async fn watch(stack: Stack, mut stopped: oneshot::Receiver<()>) -> Overlay {
     }
     let after = measure(&groups, true).await;
     let mut charts = samples.charts();
-    if !cpu.is_empty() {
-        charts.insert(0, Chart { title: "CPU, cores".to_owned(), lines: cpu });
+    for (title, lines) in [("Memory of their own, MiB", memory), ("CPU, cores", cpu)] {
+        if !lines.is_empty() {
+            charts.insert(0, Chart { title: title.to_owned(), lines });
+        }
     }
     Overlay { charts, processes: used(&before, &after, began.elapsed()) }
 }
@@ -130,10 +139,10 @@ fn used(
 
 /// The metrics of every process that answers, by group.
 async fn scrape(http: &Http, stack: &Stack) -> Vec<(String, String)> {
-    let services = stack.services.iter().map(|process| {
-        let group = process.name.split('-').next().unwrap_or(&process.name).to_owned();
-        (group, format!("{}/metrics", process.admin_url))
-    });
+    let services = stack
+        .services
+        .iter()
+        .map(|process| (group_of(&process.name).to_owned(), format!("{}/metrics", process.admin_url)));
     let ingress = Some(&stack.ingress_metrics_url).filter(|url| !url.is_empty());
     let ingress = ingress.map(|url| ("envoy".to_owned(), format!("{url}/metrics")));
     let asked = services.chain(ingress).map(async |(group, url)| {

@@ -2,6 +2,7 @@
 
 use std::{path::PathBuf, time::Duration};
 
+use http::HeaderName;
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -47,12 +48,17 @@ pub struct Plan {
     pub identities: u32,
     /// Where they are kept between runs.
     pub identity_file: PathBuf,
+    /// The platform's own signing keys, in a folder as `serve auth` knows it. Then users are not registered: their tokens are signed here,
+    /// each for a user and a company of its own that the platform never heard of. That is no real login.
+    pub signing_keys: Option<PathBuf>,
+    /// The issuer that such tokens name.
+    pub token_issuer: String,
     /// HTTP/2 connections, shared by all users; as many REST clients.
     pub connections: usize,
     /// Loopback addresses that connections come from, if the target is on this machine.
     pub sources: usize,
-    /// Whether each user names an address of its own in `x-forwarded-for`. Only a trusted hop's word is taken.
-    pub forward: bool,
+    /// The header in which each user names an address of its own, such as `x-forwarded-for`. Only a trusted hop's word is taken.
+    pub client_header: Option<HeaderName>,
     /// How long an answer is waited for.
     pub timeout: Duration,
     /// Calls in flight at once; what is due beyond that is dropped, and counted.
@@ -90,7 +96,9 @@ impl Plan {
             identities: 100,
             connections: 32,
             sources: 256,
-            forward: false,
+            client_header: None,
+            signing_keys: None,
+            token_issuer: "https://sipup.local".to_owned(),
             timeout: Duration::from_secs(10),
             most_in_flight: 10_000,
             seed: 1,

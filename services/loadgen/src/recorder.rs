@@ -1,18 +1,22 @@
 //! What happened, counted once: by journey and step, over time, and in sum. The ramp is shown over time but not summed up.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{collections::BTreeMap, fmt, time::Duration};
 
 use hdrhistogram::Histogram;
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::{
     call::{Outcome, Transport},
     histogram,
+    plan::Plan,
     scenario::Step,
 };
 
 /// At most this many slots of time: a report stays small however long the run.
 const MOST_SLOTS: u64 = 300;
+/// The journey of what happens by itself.
+pub(crate) const SESSIONS: &str = "sessions";
 /// A start that is later than this is a late one.
 pub(crate) const LATE: Duration = Duration::from_millis(1);
 
@@ -57,6 +61,9 @@ pub struct Counts {
     pub declined: u64,
     /// Refused by a limit.
     pub limited: u64,
+    /// Refused by a service that has too much to do already.
+    #[serde(default)]
+    pub shed: u64,
     /// Errors, time-outs, lost connections.
     pub failed: u64,
     /// Wrong answers.
@@ -64,11 +71,24 @@ pub struct Counts {
 }
 
 impl Counts {
+    /// These and those.
+    pub(crate) fn add(&mut self, other: &Self) {
+        self.offered += other.offered;
+        self.dropped += other.dropped;
+        self.right += other.right;
+        self.declined += other.declined;
+        self.limited += other.limited;
+        self.shed += other.shed;
+        self.failed += other.failed;
+        self.wrong += other.wrong;
+    }
+
     fn count(&mut self, outcome: &Outcome) {
         *match outcome {
             Outcome::Right => &mut self.right,
             Outcome::Declined => &mut self.declined,
             Outcome::Limited(_) => &mut self.limited,
+            Outcome::Shed(_) => &mut self.shed,
             Outcome::Failed(_) => &mut self.failed,
             Outcome::Wrong(_) => &mut self.wrong,
         } += 1;
@@ -76,7 +96,7 @@ impl Counts {
 
     /// Calls that were sent and have ended.
     pub fn ended(&self) -> u64 {
-        self.answered() + self.limited + self.failed + self.wrong
+        self.answered() + self.limited + self.shed + self.failed + self.wrong
     }
 
     /// Calls that were answered rightly.
@@ -111,17 +131,23 @@ pub(crate) struct Slot {
 /// A call that did not end well.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct FailedCall {
+    /// When it ended, by the clock.
+    #[serde(default)]
+    pub time: Timestamp,
     /// When it was due, in seconds from the start of the run.
     pub at: f64,
     /// When it ended.
     pub ended: f64,
     /// The user's number.
     pub user: u32,
+    /// What the user was about, as the scenario calls it; `sessions` for what happens by itself.
+    #[serde(default)]
+    pub journey: String,
     /// The step, as the scenario calls it.
     pub step: String,
     /// How it travelled.
     pub transport: Transport,
-    /// `limited`, `failed` or `wrong`.
+    /// `limited`, `shed`, `failed` or `wrong`.
     pub outcome: String,
     /// The status, `TIMEOUT`, `CONNECTION`, or what is wrong with the answer.
     pub code: String,
@@ -129,9 +155,18 @@ pub struct FailedCall {
     pub message: String,
 }
 
+impl fmt::Display for FailedCall {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { time, at, journey, step, transport, outcome, code, message, .. } = self;
+        write!(f, "{time} ({at:.3} s): {journey} / {step} over {transport} {outcome}: {code} {message}")
+    }
+}
+
 /// Everything that is counted in a run.
 #[derive(Debug)]
 pub(crate) struct Recorder {
+    began: Timestamp,
+    journeys: Vec<String>,
     ramp: Duration,
     pub(crate) width: Duration,
     pub(crate) slots: Vec<Slot>,
@@ -150,9 +185,17 @@ pub(crate) struct Recorder {
 }
 
 impl Recorder {
+    /// Counts a run of `plan` that begins at `began`.
+    pub(crate) fn of(plan: &Plan, began: Timestamp) -> Self {
+        let journeys = plan.scenario.journeys.iter().map(|journey| journey.name.clone()).collect();
+        Self { began, journeys, ..Self::new(plan.ramp, plan.duration, plan.failures_kept) }
+    }
+
     pub(crate) fn new(ramp: Duration, duration: Duration, failures_kept: usize) -> Self {
         let seconds = (ramp + duration).as_secs();
         Self {
+            began: Timestamp::UNIX_EPOCH,
+            journeys: Vec::new(),
             ramp,
             width: Duration::from_secs(seconds.div_ceil(MOST_SLOTS).max(1)),
             slots: Vec::new(),
@@ -222,8 +265,12 @@ impl Recorder {
         std::mem::replace(&mut self.recent, histogram::coarse())
     }
 
-    /// A call beside the schedule has ended.
+    /// Something beside the schedule has ended. What went wrong counts in the sum, too; what went well would only flatter it.
     pub(crate) fn beside(&mut self, sample: &Sample) {
+        if sample.outcome.failure().is_some() && sample.ended >= self.ramp {
+            self.counts.offered += 1;
+            self.counts.count(&sample.outcome);
+        }
         self.row(sample, sample.latency());
         self.keep(sample);
     }
@@ -251,10 +298,14 @@ impl Recorder {
         }
         let outcome = match sample.outcome {
             Outcome::Limited(_) => "limited",
+            Outcome::Shed(_) => "shed",
             Outcome::Wrong(_) => "wrong",
             _ => "failed",
         };
+        let journey = sample.key.journey.and_then(|index| self.journeys.get(index)).cloned();
         self.failures.push(FailedCall {
+            time: self.began + sample.ended,
+            journey: journey.unwrap_or_else(|| SESSIONS.to_owned()),
             at: sample.intended.as_secs_f64(),
             ended: sample.ended.as_secs_f64(),
             user: sample.user,
@@ -319,6 +370,29 @@ mod tests {
         assert!((recorder.counts.success() - 0.25).abs() < 1e-9);
         assert_eq!((recorder.latency.len(), recorder.failures.len()), (1, 1));
         assert_eq!(recorder.rows.values().next().unwrap().codes["RESOURCE_EXHAUSTED"], 2);
+    }
+
+    #[test]
+    fn a_service_that_has_too_much_to_do_is_told_apart_from_a_limit() {
+        let mut recorder = Recorder::new(Duration::ZERO, MS * 1_000, 10);
+        for reason in ["TOO_MANY_CALLS", "LIMIT"] {
+            let failure =
+                Failure { reason: reason.to_owned(), ..Failure::new("RESOURCE_EXHAUSTED", "not now") };
+            recorder.ended(&sample(1, 1, 2, Outcome::of(failure)));
+        }
+        assert_eq!((recorder.counts.shed, recorder.counts.limited), (1, 1));
+        let outcomes: Vec<&str> = recorder.failures.iter().map(|call| call.outcome.as_str()).collect();
+        assert_eq!(outcomes, ["shed", "limited"]);
+    }
+
+    #[test]
+    fn a_stream_that_breaks_counts_and_one_that_lasts_does_not() {
+        let mut recorder = Recorder::new(Duration::ZERO, MS * 1_000, 10);
+        recorder.beside(&sample(1, 1, 2, Outcome::Right));
+        assert_eq!(recorder.counts, Counts::default());
+        recorder.beside(&sample(1, 1, 2, Outcome::Failed(Failure::new("UNAVAILABLE", "gone"))));
+        assert_eq!((recorder.counts.failed, recorder.counts.offered), (1, 1));
+        assert_eq!(recorder.rows.values().next().unwrap().counts.right, 1);
     }
 
     #[test]

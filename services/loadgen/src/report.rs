@@ -187,6 +187,21 @@ impl Report {
         self.counts.wrong == 0 && self.verdicts.iter().all(|verdict| verdict.holds)
     }
 
+    /// What became of the calls of each journey; of the whole time, as are the rows.
+    pub fn by_journey(&self) -> BTreeMap<&str, Counts> {
+        let mut journeys = BTreeMap::<&str, Counts>::new();
+        for row in &self.rows {
+            journeys.entry(&row.journey).or_default().add(&row.counts);
+        }
+        journeys
+    }
+
+    /// Every call that did not end well, one on a line, for the message of a failing test. Empty if there is none.
+    pub fn problems(&self) -> String {
+        let lines: Vec<String> = self.failures.iter().map(ToString::to_string).collect();
+        lines.join("\n")
+    }
+
     /// `INVALID`, `FAILED` or `PASSED`, in this order of weight.
     pub fn word(&self) -> &'static str {
         match (self.is_valid(), self.passed()) {

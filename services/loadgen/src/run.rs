@@ -16,9 +16,9 @@ use tonic::transport::Channel;
 
 use crate::{
     call::{Outcome, Transport},
-    engine::Engine,
+    engine::{Engine, Streams},
     error::{Error, Result},
-    identity::{Account, Identities, Identity, IdentityFile, log_in},
+    identity::{Account, Identities, Identity, IdentityFile, Mint, log_in},
     live::{Live, Snapshot},
     overlay::{Overlay, Watch},
     plan::Plan,
@@ -58,7 +58,8 @@ pub struct Generator {
     wire: Arc<Wire>,
     world: Arc<World>,
     identities: Identities,
-    file: IdentityFile,
+    /// None where users are not the platform's.
+    file: Option<IdentityFile>,
     clock: Clock,
 }
 
@@ -74,19 +75,24 @@ impl Generator {
             connections: plan.connections,
             sources: plan.sources.max(1),
             timeout: plan.timeout,
-            forward: plan.forward,
+            client_header: plan.client_header.clone(),
         };
         let wire = Wire::connect(&plan.url, options).await?;
-        let file = IdentityFile::new(plan.identity_file.clone(), plan.url.clone());
-        let count = plan.identities.min(plan.users) as usize;
-        let identities =
-            Identities::prepare(wire.channels(), count, &file, &|done| live.preparing(done, count)).await?;
+        let (clock, count) = (Clock::system(), plan.identities.min(plan.users) as usize);
+        let (identities, file) = if let Some(folder) = plan.signing_keys.clone() {
+            let mint = Mint::open(folder, plan.token_issuer.clone(), clock.clone())?;
+            (Identities::mint(&Arc::new(mint), count)?, None)
+        } else {
+            let file = IdentityFile::new(plan.identity_file.clone(), plan.url.clone());
+            let progress = |done| live.preparing(done, count);
+            (Identities::prepare(wire.channels(), count, &file, &progress).await?, Some(file))
+        };
         let channel = || wire.channels()[0].clone();
         let world = World::read(channel(), &identities.all[0], plan.scenario.sku_skew).await?;
         if let Some(stack) = plan.stack.as_ref().filter(|_| plan.restock) {
             restock(channel(), stack, &world).await?;
         }
-        Ok(Self { wire: Arc::new(wire), world: Arc::new(world), identities, file, clock: Clock::system() })
+        Ok(Self { wire: Arc::new(wire), world: Arc::new(world), identities, file, clock })
     }
 
     /// Runs `plan` on what is prepared. Cancelling `stop` ends it early, with a report of what was until then.
@@ -99,9 +105,10 @@ impl Generator {
         self.renew_due(None).await;
         let (started, cpu_before) = (self.clock.now(), usage::own_cpu());
         let watch = plan.stack.as_ref().map(|stack| Watch::start(stack.clone()));
-        let recorder = Mutex::new(Recorder::new(plan.ramp, plan.duration, plan.failures_kept));
+        let recorder = Mutex::new(Recorder::of(plan, started));
         let (wire, world) = (Arc::clone(&self.wire), Arc::clone(&self.world));
-        let engine = Arc::new(Engine { wire, world, recorder, began: Instant::now() });
+        let (began, streams) = (Instant::now(), Streams::new(plan.scenario.watch_time));
+        let engine = Arc::new(Engine { wire, world, recorder, began, streams });
 
         live.begin(plan);
         let beside = async { tokio::join!(self.keep_tokens_fresh(&engine), tell(&engine, plan, live)) };
@@ -117,7 +124,9 @@ impl Generator {
             Some(watch) => watch.stop().await,
             None => Overlay::default(),
         };
-        self.file.write(self.identities.all.iter().map(Arc::as_ref))?;
+        if let Some(file) = &self.file {
+            file.write(self.identities.all.iter().map(Arc::as_ref))?;
+        }
         let ended_early = stop.is_cancelled();
         let recorder = engine.recorder();
         let identities = &self.identities;

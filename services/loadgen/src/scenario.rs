@@ -21,6 +21,9 @@ pub struct Scenario {
     pub rest_share: f64,
     /// Zipf's exponent of the demand for products; 0 makes all alike.
     pub sku_skew: f64,
+    /// How long a user who watches an order keeps the stream open.
+    #[serde(default = "watch_time", deserialize_with = "duration")]
+    pub watch_time: Duration,
     /// What users do; each begins its next journey by weight.
     #[serde(rename = "journey")]
     pub journeys: Vec<Journey>,
@@ -58,6 +61,8 @@ pub enum Step {
     /// Reads the last order back. Without one, reads the history.
     #[serde(rename = "read order")]
     ReadOrder,
+    /// Watches the last order: the call ends with the first event, and the stream stays open beside it. Without an order, places one.
+    Watch,
     /// A page of the company's orders, newest first.
     History,
     /// Who the user is.
@@ -65,6 +70,9 @@ pub enum Step {
     /// The next pair of tokens, when the access token nears its end. Not for scenarios: it happens by itself.
     #[serde(skip_deserializing)]
     Refresh,
+    /// A stream that is kept open, from its first event to its end. Not for scenarios: a watch goes on with it.
+    #[serde(skip_deserializing)]
+    Watching,
 }
 
 impl fmt::Display for Step {
@@ -80,6 +88,8 @@ impl fmt::Display for Step {
             Self::History => "history",
             Self::Me => "me",
             Self::Refresh => "refresh",
+            Self::Watch => "watch",
+            Self::Watching => "watching",
         })
     }
 }
@@ -130,6 +140,7 @@ impl Scenario {
         within("think_time", self.think_time.as_secs_f64(), 0.001, 3_600.0)?;
         within("rest_share", self.rest_share, 0.0, 1.0)?;
         within("sku_skew", self.sku_skew, 0.0, 3.0)?;
+        within("watch_time", self.watch_time.as_secs_f64(), 0.0, 3_600.0)?;
         within("number of journeys", self.journeys.len() as f64, 1.0, 100.0)?;
         for journey in &self.journeys {
             within(&format!("weight of journey `{}`", journey.name), journey.weight, 0.0, 1e6)?;
@@ -158,6 +169,10 @@ impl Scenario {
     }
 }
 
+fn watch_time() -> Duration {
+    Duration::from_secs(20)
+}
+
 fn duration<'de, D: serde::Deserializer<'de>>(from: D) -> Result<Duration, D::Error> {
     let text = String::deserialize(from)?;
     humantime::parse_duration(&text).map_err(serde::de::Error::custom)
@@ -174,7 +189,7 @@ mod tests {
         let scenario = Scenario::built_in();
         let steps: std::collections::BTreeSet<Step> =
             scenario.journeys.iter().flat_map(|journey| journey.steps.clone()).collect();
-        assert_eq!(steps.len(), 9, "{steps:?}");
+        assert_eq!(steps.len(), 10, "{steps:?}");
     }
 
     #[test]
@@ -186,6 +201,8 @@ mod tests {
             (built_in.replace("\"me\"", "\"fly\""), "fly"),
             (built_in.replace("rest_share", "rest_chare"), "rest_chare"),
             (built_in.replace("\"me\"", "\"refresh\""), "refresh"),
+            (built_in.replace("\"me\"", "\"watching\""), "watching"),
+            (built_in.replace("watch_time = \"20s\"", "watch_time = \"2h\""), "watch_time"),
         ] {
             let error = Scenario::parse(&wrong).unwrap_err().to_string();
             assert!(error.contains(field), "{error}");

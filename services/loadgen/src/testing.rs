@@ -2,6 +2,7 @@
 //! checked against.
 
 mod platform;
+mod watch;
 
 use std::{
     collections::BTreeMap,
@@ -35,6 +36,20 @@ pub enum Lie {
     SecondOrder,
     /// No order where one was placed.
     LostOrder,
+    /// A watch that leaves an event out.
+    LostEvent,
+}
+
+/// What becomes of a watch after its first event.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum WatchEnd {
+    /// It goes on for ever.
+    #[default]
+    Never,
+    /// The server ends it once, as one does that is about to stop; the client resumes it.
+    OnceWell,
+    /// It breaks with an error.
+    Broken,
 }
 
 /// How the stub behaves.
@@ -46,6 +61,8 @@ pub struct Behaviour {
     pub lie: Option<Lie>,
     /// Refuses every so-manieth read of one product as over a limit; 0 refuses none.
     pub limit_every: u64,
+    /// What becomes of a watch after its first event.
+    pub watch: WatchEnd,
     /// Products in its catalogue.
     pub products: u32,
 }

@@ -24,18 +24,18 @@ pub(crate) struct Groups(BTreeMap<i32, String>);
 pub(crate) struct Usage {
     /// CPU time since the processes began.
     pub(crate) cpu: Duration,
-    /// Memory, with shared pages divided among those who share them, in bytes.
+    /// Memory in bytes: exactly, with shared pages divided among those who share them, or only what each process has for itself.
     pub(crate) memory: u64,
 }
 
 impl Groups {
-    /// Groups by name: `catalog-0` is of `catalog`, `postgres-primary` of `postgres`.
+    /// Groups by name, see [`group_of`].
     pub(crate) fn new(pids: &BTreeMap<String, i32>) -> Self {
-        let group = |name: &str| name.split('-').next().unwrap_or(name).to_owned();
-        Self(pids.iter().map(|(name, pid)| (*pid, group(name))).collect())
+        Self(pids.iter().map(|(name, pid)| (*pid, group_of(name).to_owned())).collect())
     }
 
     /// What each group has used until now. Postgres works in children of its first process, so children count.
+    /// To divide shared pages takes the kernel long, so it is done only `with_memory`.
     pub(crate) fn measure(&self, with_memory: bool) -> BTreeMap<String, Usage> {
         let mut usages = BTreeMap::<String, Usage>::new();
         for pid in processes() {
@@ -47,11 +47,18 @@ impl Groups {
             };
             let usage = usages.entry(group.clone()).or_default();
             usage.cpu += stat.own + if is_root { stat.ended_children } else { Duration::ZERO };
-            if with_memory {
-                usage.memory += memory(pid);
-            }
+            usage.memory += if with_memory { shared_memory(pid) } else { own_memory(pid) };
         }
         usages
+    }
+}
+
+/// What the process with this name belongs to: `catalog-0` to `catalog`, but `postgres-replica` to nothing else, because the two
+/// servers do different work.
+pub(crate) fn group_of(name: &str) -> &str {
+    match name.rsplit_once('-') {
+        Some((group, number)) if number.bytes().all(|byte| byte.is_ascii_digit()) => group,
+        _ => name,
     }
 }
 
@@ -83,7 +90,14 @@ fn processes() -> impl Iterator<Item = i32> {
     entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok())
 }
 
-fn memory(pid: i32) -> u64 {
+fn own_memory(pid: i32) -> u64 {
+    fs::read_to_string(format!("/proc/{pid}/status"))
+        .ok()
+        .and_then(|text| kilobytes(&text, "RssAnon:"))
+        .unwrap_or(0)
+}
+
+fn shared_memory(pid: i32) -> u64 {
     fs::read_to_string(format!("/proc/{pid}/smaps_rollup"))
         .ok()
         .and_then(|text| kilobytes(&text, "Pss:"))
@@ -116,6 +130,12 @@ mod tests {
         let stat = Stat::parse(text).unwrap();
         assert_eq!((stat.parent, stat.own), (3, Duration::from_secs(2)));
         assert_eq!(stat.ended_children, Duration::from_millis(500));
+    }
+
+    #[test]
+    fn replicas_of_a_service_are_one_group_and_servers_of_a_database_are_not() {
+        let groups = ["catalog-0", "catalog-11", "postgres-primary", "envoy"].map(group_of);
+        assert_eq!(groups, ["catalog", "catalog", "postgres-primary", "envoy"]);
     }
 
     #[test]

@@ -81,8 +81,14 @@ impl User {
                 Some(placed) => Call::ReadOrder { id: placed.id.clone() },
                 None => Call::History,
             },
+            Step::Watch => match &self.order {
+                Some(placed) => Call::Watch { id: placed.id.clone() },
+                None => Call::Order(wish(world, random)),
+            },
             Step::History => Call::History,
-            Step::Me | Step::Refresh => Call::Me,
+            // Users whose tokens were only signed are not in the platform's books.
+            Step::Me if self.identity.is_minted() => Call::History,
+            Step::Me | Step::Refresh | Step::Watching => Call::Me,
         }
     }
 

@@ -9,13 +9,19 @@ use std::{
     time::Duration,
 };
 
-use http::Uri;
-use tonic::transport::{Channel, Endpoint};
+use http::{HeaderName, Uri};
+use proto::orders::v1::WatchOrderResponse;
+use tonic::{
+    Streaming,
+    transport::{Channel, Endpoint},
+};
 
 use crate::{
     call::{Call, Failure, Reply, Transport},
     error::{Error, Result},
+    identity::Identity,
     user::User,
+    watch::Watcher,
     world::World,
 };
 
@@ -28,11 +34,11 @@ pub(crate) struct Wire {
     grpc: Vec<Channel>,
     rest: Vec<rest::Client>,
     timeout: Duration,
-    forward: bool,
+    client_header: Option<HeaderName>,
 }
 
 /// How connections are made.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct WireOptions {
     /// HTTP/2 connections, and REST clients each with connections of its own.
     pub(crate) connections: usize,
@@ -40,8 +46,8 @@ pub(crate) struct WireOptions {
     pub(crate) sources: usize,
     /// How long a call is waited for.
     pub(crate) timeout: Duration,
-    /// Whether each user names an address of its own in `x-forwarded-for`.
-    pub(crate) forward: bool,
+    /// The header in which each user names an address of its own.
+    pub(crate) client_header: Option<HeaderName>,
 }
 
 impl Wire {
@@ -60,7 +66,7 @@ impl Wire {
             })?);
             rest.push(rest::Client::new(&uri, source, CONNECT_TIMEOUT)?);
         }
-        Ok(Self { grpc, rest, timeout: options.timeout, forward: options.forward })
+        Ok(Self { grpc, rest, timeout: options.timeout, client_header: options.client_header })
     }
 
     /// The gRPC connections.
@@ -70,25 +76,57 @@ impl Wire {
 
     /// Sends one call, once, and waits for its answer.
     pub(crate) async fn send(&self, user: &User, world: &World, call: &Call) -> Result<Reply, Failure> {
-        let envelope = Envelope {
-            authorization: user.identity.authorization(),
-            position: user.lsn.as_deref(),
-            forwarded_for: self.forward.then(|| address_of(user.number).to_string()),
-            timeout: self.timeout,
-        };
-        let connection = user.number as usize % self.grpc.len();
+        let position = user.lsn.as_deref();
+        let envelope =
+            Envelope { timeout: Some(self.timeout), ..self.envelope(user.number, &user.identity, position) };
         let sent = async {
             match user.transport {
-                Transport::Grpc => grpc::send(self.grpc[connection].clone(), envelope, world, call).await,
-                Transport::Rest => self.rest[connection].send(envelope, world, call).await,
+                Transport::Grpc => grpc::send(self.channel(user.number), envelope, world, call).await,
+                Transport::Rest => self.rest[self.connection(user.number)].send(envelope, world, call).await,
             }
         };
-        tokio::time::timeout(self.timeout, sent).await.unwrap_or_else(|_| {
+        self.in_time(sent).await
+    }
+
+    /// Opens a watch, from the beginning or behind `resume_token`. It lasts as long as both sides want.
+    pub(crate) async fn watch(
+        &self,
+        watcher: &Watcher,
+        resume_token: &str,
+    ) -> Result<Streaming<WatchOrderResponse>, Failure> {
+        let envelope = self.envelope(watcher.number, &watcher.identity, watcher.position.as_deref());
+        let order = watcher.order.clone();
+        self.in_time(grpc::watch(self.channel(watcher.number), envelope, order, resume_token)).await
+    }
+
+    /// Waits for an answer as long as any call does.
+    pub(crate) async fn in_time<T>(
+        &self,
+        answer: impl Future<Output = Result<T, Failure>>,
+    ) -> Result<T, Failure> {
+        tokio::time::timeout(self.timeout, answer).await.unwrap_or_else(|_| {
             Err(Failure::new(
                 "TIMEOUT",
                 format!("no answer within {}", humantime::format_duration(self.timeout)),
             ))
         })
+    }
+
+    fn envelope<'a>(&'a self, user: u32, identity: &Identity, position: Option<&'a str>) -> Envelope<'a> {
+        Envelope {
+            authorization: identity.authorization(),
+            position,
+            client: self.client_header.as_ref().map(|name| (name, address_of(user).to_string())),
+            timeout: None,
+        }
+    }
+
+    fn connection(&self, user: u32) -> usize {
+        user as usize % self.grpc.len()
+    }
+
+    fn channel(&self, user: u32) -> Channel {
+        self.grpc[self.connection(user)].clone()
     }
 }
 
@@ -96,8 +134,10 @@ impl Wire {
 pub(crate) struct Envelope<'a> {
     pub(crate) authorization: tonic::metadata::MetadataValue<tonic::metadata::Ascii>,
     pub(crate) position: Option<&'a str>,
-    pub(crate) forwarded_for: Option<String>,
-    pub(crate) timeout: Duration,
+    /// The address that the user claims, and the header that says it.
+    pub(crate) client: Option<(&'a HeaderName, String)>,
+    /// How long the call may take; a stream has no such limit.
+    pub(crate) timeout: Option<Duration>,
 }
 
 fn is_loopback(host: &str) -> bool {

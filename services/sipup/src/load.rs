@@ -8,6 +8,7 @@ use std::{
 
 use anyhow::Context as _;
 use clap::ValueEnum;
+use http::HeaderName;
 use loadgen::{Arrivals, Generator, Live, Model, Objectives, Plan, Report, Scenario, Stack, knee, report};
 use tokio_util::sync::CancellationToken;
 
@@ -87,6 +88,15 @@ pub(crate) struct Args {
     #[arg(long)]
     identity_file: Option<PathBuf>,
 
+    /// Sign the users' tokens here, with the keys in this folder of `serve auth`, instead of registering users: thousands cost nothing.
+    /// That is no real login, and the report says so. Each has a user and a company of its own; `me` is left out.
+    #[arg(long, value_name = "FOLDER", conflicts_with = "identity_file")]
+    signing_keys: Option<PathBuf>,
+
+    /// The issuer that such tokens name.
+    #[arg(long, default_value = "https://sipup.local", requires = "signing_keys")]
+    token_issuer: String,
+
     /// HTTP/2 connections that users share, and as many REST clients.
     #[arg(long, default_value_t = 64)]
     connections: usize,
@@ -95,9 +105,10 @@ pub(crate) struct Args {
     #[arg(long, default_value_t = 256)]
     sources: usize,
 
-    /// Name an address for each user in `x-forwarded-for`. For platforms that trust this machine as a hop.
-    #[arg(long)]
-    forward: bool,
+    /// Name an address of its own for each user in this header, such as `x-forwarded-for`. For platforms that trust this machine as a
+    /// hop: others see one client.
+    #[arg(long, value_name = "NAME")]
+    client_header: Option<HeaderName>,
 
     /// How long an answer is waited for.
     #[arg(long, default_value = "10s", value_parser = duration)]
@@ -237,7 +248,9 @@ impl Args {
             url: plan.url,
             connections: self.connections,
             sources: self.sources,
-            forward: self.forward,
+            client_header: self.client_header.clone(),
+            signing_keys: self.signing_keys.clone(),
+            token_issuer: self.token_issuer.clone(),
             timeout: self.timeout,
             most_in_flight: self.most_in_flight,
             seed: self.seed,

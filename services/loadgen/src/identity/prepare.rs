@@ -15,7 +15,7 @@ use proto::auth::v1::{
 use tonic::transport::Channel;
 use uuid::Uuid;
 
-use super::{Account, Identity, IdentityFile, Tokens, file::Saved};
+use super::{Account, Identity, IdentityFile, Mint, Tokens, file::Saved};
 use crate::{
     call::Failure,
     error::{Error, Result},
@@ -36,6 +36,7 @@ pub(crate) struct Identities {
     pub(crate) registered: usize,
     pub(crate) logged_in: usize,
     pub(crate) resumed: usize,
+    pub(crate) minted: usize,
 }
 
 /// How an identity was got.
@@ -47,6 +48,13 @@ enum How {
 }
 
 impl Identities {
+    /// Makes `count` identities without asking the platform.
+    pub(crate) fn mint(mint: &Arc<Mint>, count: usize) -> Result<Self> {
+        let all: Result<Vec<_>, Failure> = (0..count).map(|_| mint.identity().map(Arc::new)).collect();
+        let all = all.map_err(unprepared)?;
+        Ok(Self { all, registered: 0, logged_in: 0, resumed: 0, minted: count })
+    }
+
     /// Prepares `count` identities; `progress` hears of each. `channels` are used in turn.
     pub(crate) async fn prepare(
         channels: &[Channel],
@@ -74,17 +82,21 @@ impl Identities {
             .buffer_unordered(AT_ONCE)
             .try_collect()
             .await
-            .map_err(|failure| Error::Refused {
-                what: "prepare virtual users",
-                code: failure.code.into_owned(),
-                message: failure.message,
-            })?;
+            .map_err(unprepared)?;
         let count = |how| prepared.iter().filter(|(_, each)| *each == how).count();
         let (registered, logged_in, resumed) =
             (count(How::Registered), count(How::LoggedIn), count(How::Resumed));
         let all: Vec<_> = prepared.into_iter().map(|(identity, _)| Arc::new(identity)).collect();
         file.write(all.iter().map(Arc::as_ref))?;
-        Ok(Self { all, registered, logged_in, resumed })
+        Ok(Self { all, registered, logged_in, resumed, minted: 0 })
+    }
+}
+
+fn unprepared(failure: Failure) -> Error {
+    Error::Refused {
+        what: "prepare virtual users",
+        code: failure.code.into_owned(),
+        message: failure.message,
     }
 }
 

@@ -17,9 +17,15 @@ enum Kind {
     MeanMs,
 }
 
-/// Charts in the order of a report: title, metric, kind. A metric that nobody exports has no chart.
-const CHARTS: [(&str, &str, Kind); 15] = [
+/// Charts in the order of a report: title, metric, kind. A metric that nobody exports has no chart. In braces stands a value that one
+/// of the labels must have.
+const CHARTS: [(&str, &str, Kind); 20] = [
     ("Calls handled per second", "rpc_server_duration_seconds_count", Kind::Counter),
+    (
+        "Calls shed or limited by a service per second",
+        "rpc_server_duration_seconds_count{RESOURCE_EXHAUSTED}",
+        Kind::Counter,
+    ),
     ("Calls in flight", "rpc_server_in_flight", Kind::Gauge),
     ("Database transactions per second", "db_transaction_duration_seconds_count", Kind::Counter),
     ("Statement time, mean ms", "db_statement_duration_seconds", Kind::MeanMs),
@@ -30,13 +36,17 @@ const CHARTS: [(&str, &str, Kind); 15] = [
     ("Redis commands per second", "redis_command_duration_seconds_count", Kind::Counter),
     ("Redis refused by the breaker (1 = yes)", "redis_breaker_open", Kind::Largest),
     ("Cache hits per second", "cache_hits_total", Kind::Counter),
+    ("Reads that fell back to the primary per second", "db_reads_total{primary}", Kind::Counter),
     ("Passwords waiting or worked on", "auth_password_hash_places", Kind::Gauge),
     ("Job lag, mean ms", "jobs_lag_seconds", Kind::MeanMs),
+    ("Denied by the limiter per second", "ratelimit_denials_total", Kind::Counter),
+    ("Shed by Envoy per second", "envoy_cluster_upstream_rq_active_overflow", Kind::Counter),
     (
         "Limited by Envoy per second",
         "envoy_http_local_rate_limiter_http_local_rate_limit_rate_limited",
         Kind::Counter,
     ),
+    ("Retries by Envoy per second", "envoy_cluster_upstream_rq_retry", Kind::Counter),
     ("Requests in flight in Envoy", "envoy_http_downstream_rq_active", Kind::Gauge),
 ];
 
@@ -54,10 +64,9 @@ struct Sample {
 impl Samples {
     /// Adds what one process said at one time; processes of one group and time are added up.
     pub(super) fn add(&mut self, at: f64, group: &str, text: &str) {
-        let values: Vec<(&str, f64)> = text.lines().filter_map(parse).collect();
+        let values: Vec<Line<'_>> = text.lines().filter_map(Line::parse).collect();
         let sum = |name: &str| -> Option<f64> {
-            let mut matching =
-                values.iter().filter(|(known, _)| *known == name).map(|(_, value)| *value).peekable();
+            let mut matching = values.iter().filter(|line| line.is(name)).map(|line| line.value).peekable();
             matching.peek()?;
             Some(matching.sum())
         };
@@ -65,11 +74,9 @@ impl Samples {
             let value = match kind {
                 Kind::MeanMs => sum(&format!("{metric}_sum")),
                 Kind::Gauge | Kind::Counter => sum(metric),
-                Kind::Largest => values
-                    .iter()
-                    .filter(|(known, _)| known == metric)
-                    .map(|(_, value)| *value)
-                    .reduce(f64::max),
+                Kind::Largest => {
+                    values.iter().filter(|line| line.is(metric)).map(|line| line.value).reduce(f64::max)
+                }
             };
             let Some(value) = value else { continue };
             let count = sum(&format!("{metric}_count")).unwrap_or(0.0);
@@ -121,16 +128,35 @@ fn line(samples: &[Sample], kind: Kind) -> Vec<(f64, f64)> {
     }
 }
 
-/// `name{labels} value` or `name value`.
-fn parse(line: &str) -> Option<(&str, f64)> {
-    if line.starts_with('#') {
-        return None;
+/// A line of the text format: `name{labels} value` or `name value`.
+struct Line<'a> {
+    name: &'a str,
+    labels: &'a str,
+    value: f64,
+}
+
+impl<'a> Line<'a> {
+    fn parse(line: &'a str) -> Option<Self> {
+        if line.starts_with('#') {
+            return None;
+        }
+        let (name, labels, value) = if let Some((name, rest)) = line.split_once('{') {
+            let (labels, value) = rest.rsplit_once('}')?;
+            (name, labels, value)
+        } else {
+            let (name, value) = line.split_once(' ')?;
+            (name, "", value)
+        };
+        Some(Self { name, labels, value: value.split_whitespace().next()?.parse().ok()? })
     }
-    let (name, value) = match line.split_once('{') {
-        Some((name, rest)) => (name, rest.rsplit_once('}')?.1),
-        None => line.split_once(' ')?,
-    };
-    Some((name, value.split_whitespace().next()?.parse().ok()?))
+
+    /// Whether it is of this metric, and has the label that `metric` asks for.
+    fn is(&self, metric: &str) -> bool {
+        match metric.strip_suffix('}').and_then(|metric| metric.split_once('{')) {
+            Some((name, label)) => self.name == name && self.labels.contains(&format!("\"{label}\"")),
+            None => self.name == metric,
+        }
+    }
 }
 
 #[cfg(test)]
@@ -156,5 +182,19 @@ mod tests {
         let charts = samples.charts();
         assert_eq!(charts[0].lines["catalog"], [(3.0, 20.0)]);
         assert_eq!(charts[1].lines["catalog"], [(3.0, 100.0)]);
+    }
+
+    #[test]
+    fn a_label_can_be_asked_for() {
+        let mut samples = Samples::default();
+        for (at, shed) in [(1.0, 0), (2.0, 7)] {
+            let of = |code: &str, count: i32| {
+                format!("rpc_server_duration_seconds_count{{rpc_grpc_status_code=\"{code}\"}} {count}\n")
+            };
+            samples.add(at, "orders", &(of("OK", 10 * shed) + &of("RESOURCE_EXHAUSTED", shed)));
+        }
+        let charts = samples.charts();
+        assert_eq!(charts[0].lines["orders"], [(2.0, 77.0)]);
+        assert_eq!(charts[1].lines["orders"], [(2.0, 7.0)]);
     }
 }

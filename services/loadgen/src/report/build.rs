@@ -12,7 +12,7 @@ use crate::{
     objective::Figures,
     overlay::Overlay,
     plan::{Model, Plan},
-    recorder::{Key, Recorder, Row, Slot},
+    recorder::{Key, Recorder, Row, SESSIONS, Slot},
     usage,
 };
 
@@ -116,7 +116,7 @@ impl RowReport {
     fn of(plan: &Plan, key: Key, row: &Row) -> Self {
         let journey = key.journey.and_then(|index| plan.scenario.journeys.get(index));
         Self {
-            journey: journey.map_or_else(|| "sessions".to_owned(), |journey| journey.name.clone()),
+            journey: journey.map_or_else(|| SESSIONS.to_owned(), |journey| journey.name.clone()),
             step: key.step.to_string(),
             transport: key.transport,
             counts: row.counts,
@@ -179,6 +179,13 @@ fn cautions(plan: &Plan, evidence: &Evidence<'_>) -> Vec<String> {
             plan.users
         ));
     }
+    if evidence.identities.minted > 0 {
+        cautions.push(
+            "Users did not log in: the tool signed their tokens itself, with the platform's keys. The platform's users, \
+             passwords and sessions took no part."
+                .to_owned(),
+        );
+    }
     if evidence.ended_early {
         cautions.push("Ended before its time: the figures are of what was until then.".to_owned());
     }
@@ -222,8 +229,8 @@ fn heat(histogram: &Histogram<u32>, bounds: &[f64]) -> Vec<u64> {
 fn environment(plan: &Plan, evidence: &Evidence<'_>) -> BTreeMap<String, String> {
     let identities = evidence.identities;
     let prepared = format!(
-        "{} registered, {} logged in, {} resumed",
-        identities.registered, identities.logged_in, identities.resumed
+        "{} registered, {} logged in, {} resumed, {} with tokens signed by the tool",
+        identities.registered, identities.logged_in, identities.resumed, identities.minted
     );
     let processes: Vec<&str> =
         plan.stack.iter().flat_map(|stack| stack.pids.keys()).map(String::as_str).collect();

@@ -114,7 +114,8 @@ fn verdict(out: &mut String, run: &Report) {
 fn figures(out: &mut String, run: &Report) {
     let counts = &run.counts;
     let head = [
-        "offered", "right", "right/s", "declined", "limited", "failed", "wrong", "dropped", "late", "success",
+        "offered", "right", "right/s", "declined", "limited", "shed", "failed", "wrong", "dropped", "late",
+        "success",
     ];
     let row = vec![
         counts.offered.to_string(),
@@ -122,6 +123,7 @@ fn figures(out: &mut String, run: &Report) {
         format!("{:.1}", run.rate),
         counts.declined.to_string(),
         counts.limited.to_string(),
+        counts.shed.to_string(),
         counts.failed.to_string(),
         counts.wrong.to_string(),
         counts.dropped.to_string(),
@@ -173,11 +175,12 @@ fn over_time(out: &mut String, run: &Report) {
         })
         .collect();
     let _ = write!(out, "<h2>Latency over time, ms</h2>{}", svg::lines(&latencies, end, Scale::Log));
-    let rates: [Rate; 6] = [
+    let rates: [Rate; 7] = [
         ("offered", |counts| counts.offered),
         ("achieved (right answers)", Counts::answered),
-        ("admitted (not refused by a limit)", |counts| counts.ended() - counts.limited),
+        ("admitted (not refused by a limit or shed)", |counts| counts.ended() - counts.limited - counts.shed),
         ("limited", |counts| counts.limited),
+        ("shed", |counts| counts.shed),
         ("failed or wrong", |counts| counts.failed + counts.wrong),
         ("dropped", |counts| counts.dropped),
     ];
@@ -199,8 +202,8 @@ fn over_time(out: &mut String, run: &Report) {
 fn rows(out: &mut String, run: &Report) {
     out.push_str("<h2>By journey</h2>");
     let head = [
-        "journey", "step", "over", "calls", "right", "declined", "limited", "failed", "wrong", "p50", "p99",
-        "max", "errors",
+        "journey", "step", "over", "calls", "right", "declined", "limited", "shed", "failed", "wrong", "p50",
+        "p99", "max", "errors",
     ];
     let rows = run.rows.iter().map(|row| {
         let codes: Vec<String> =
@@ -214,6 +217,7 @@ fn rows(out: &mut String, run: &Report) {
             counts.right.to_string(),
             counts.declined.to_string(),
             counts.limited.to_string(),
+            counts.shed.to_string(),
             counts.failed.to_string(),
             counts.wrong.to_string(),
             ms(row.latency.p50),
@@ -259,10 +263,22 @@ fn server(out: &mut String, run: &Report) {
         .processes
         .iter()
         .map(|(name, usage)| ((name.clone(), usage.cpu_seconds), (usage.cores, usage.memory)));
-    let rows = processes.chain(generator).map(|((name, seconds), (cores, memory))| {
-        vec![escape(&name), format!("{seconds:.1}"), format!("{cores:.2}"), format!("{}", memory >> 20)]
+    let used: Vec<_> = processes.chain(generator).collect();
+    let sum: f64 = used.iter().map(|((_, seconds), _)| seconds).sum();
+    let calls = run.timeline.counts.iter().map(Counts::ended).sum::<u64>().max(1) as f64;
+    let total = (("all".to_owned(), sum), (sum / run.lasted.max(0.001), 0));
+    let rows = used.into_iter().chain([total]).map(|((name, seconds), (cores, memory))| {
+        vec![
+            escape(&name),
+            format!("{seconds:.1}"),
+            format!("{cores:.2}"),
+            format!("{:.1} %", 100.0 * seconds / sum.max(f64::MIN_POSITIVE)),
+            format!("{:.0}", 1e6 * seconds / calls),
+            if memory == 0 { String::new() } else { format!("{}", memory >> 20) },
+        ]
     });
-    table(out, &["processes", "CPU, s", "cores", "memory, MiB"], rows);
+    let head = ["processes", "CPU, s", "cores", "share of all", "CPU per call, µs", "memory, MiB"];
+    table(out, &head, rows);
     out.push_str("<div class=\"small\">");
     for chart in &overlay.charts {
         let lines: Vec<Line> = chart

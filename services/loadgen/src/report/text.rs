@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 
 use super::{Percentiles, Report};
+use crate::recorder::Counts;
 
 /// What the terminal shows at the end.
 pub fn summary(report: &Report) -> String {
@@ -30,13 +31,14 @@ fn write_summary(out: &mut String, report: &Report) -> std::fmt::Result {
     }
     writeln!(
         out,
-        "  offered {} ({:.1}/s)  right {} ({:.1}/s)  declined {}  limited {}  failed {}  wrong {}  dropped {}  success {:.4} %",
+        "  offered {} ({:.1}/s)  right {} ({:.1}/s)  declined {}  limited {}  shed {}  failed {}  wrong {}  dropped {}  success {:.4} %",
         counts.offered,
         report.asked.rate,
         counts.right,
         report.rate,
         counts.declined,
         counts.limited,
+        counts.shed,
         counts.failed,
         counts.wrong,
         counts.dropped,
@@ -54,8 +56,15 @@ fn write_summary(out: &mut String, report: &Report) -> std::fmt::Result {
         "  generator: CPU {cpu} of {} threads, peak memory {memory}, late starts {}, at most {} in flight",
         generator.threads, generator.late, generator.most_in_flight
     )?;
+    let calls = report.timeline.counts.iter().map(Counts::ended).sum::<u64>().max(1) as f64;
     for (name, usage) in &report.overlay.processes {
-        writeln!(out, "  {name}: {:.2} cores, {} MiB", usage.cores, usage.memory >> 20)?;
+        writeln!(
+            out,
+            "  {name:<17} {:>5.2} cores  {:>5.0} µs of CPU per call  {:>5} MiB",
+            usage.cores,
+            1e6 * usage.cpu_seconds / calls,
+            usage.memory >> 20
+        )?;
     }
     for row in report.rows.iter().filter(|row| !row.codes.is_empty()) {
         let codes: Vec<String> = row.codes.iter().map(|(code, count)| format!("{code} {count}")).collect();

@@ -18,7 +18,7 @@ use serde_json::json;
 use tonic::{Request, Response, Status, metadata::MetadataMap, service::Routes};
 use uuid::Uuid;
 
-use super::{Lie, Shared};
+use super::{Lie, Shared, watch::watch};
 
 /// When every product of the stub was last changed, in seconds since 1970.
 const CHANGED: i64 = 1_750_000_000;
@@ -371,7 +371,15 @@ impl orders_server::OrderService for Platform {
         Err(Status::unimplemented("not in the stub"))
     }
 
-    async fn watch_order(&self, _: Request<orders::WatchOrderRequest>) -> Reply<Self::WatchOrderStream> {
-        Err(Status::unimplemented("not in the stub"))
+    async fn watch_order(
+        &self,
+        request: Request<orders::WatchOrderRequest>,
+    ) -> Reply<Self::WatchOrderStream> {
+        self.shared.count("WatchOrder");
+        let request = request.into_inner();
+        if !self.orders().contains_key(&request.id) {
+            return Err(Status::not_found("no such order"));
+        }
+        watch(&self.shared.behaviour, &request).map(Response::new)
     }
 }

@@ -6,7 +6,7 @@ use proto::{
     catalog::v1::{self as catalog, catalog_service_client::CatalogServiceClient},
     orders::v1::{self as orders, order_service_client::OrderServiceClient},
 };
-use tonic::{Request, Status, metadata::MetadataMap, transport::Channel};
+use tonic::{Request, Status, Streaming, metadata::MetadataMap, transport::Channel};
 use tonic_types::StatusExt as _;
 
 use super::Envelope;
@@ -34,10 +34,23 @@ pub(super) async fn send(
             use_orders(OrderServiceClient::new(channel), envelope, world, call).await
         }
         Call::Me => me(AuthServiceClient::new(channel), envelope).await,
+        Call::Watch { .. } => Err(Status::internal("a watch is no call with one answer")),
     };
     let (answer, metadata) = sent.map_err(|status| failure(&status))?;
     let position = metadata.get("sipup-lsn").and_then(|value| value.to_str().ok()).map(str::to_owned);
     Ok(Reply { answer, position })
+}
+
+/// Opens a watch of `order`.
+pub(super) async fn watch(
+    channel: Channel,
+    envelope: Envelope<'_>,
+    order: String,
+    resume_token: &str,
+) -> Result<Streaming<orders::WatchOrderResponse>, Failure> {
+    let message = orders::WatchOrderRequest { id: order, resume_token: resume_token.to_owned() };
+    let opened = async { OrderServiceClient::new(channel).watch_order(envelope.around(message)?).await };
+    Ok(opened.await.map_err(|status| failure(&status))?.into_inner())
 }
 
 type Sent = Result<(Answer, MetadataMap), Status>;
@@ -131,14 +144,16 @@ impl Envelope<'_> {
     fn around<T>(self, message: T) -> Result<Request<T>, Status> {
         let unfit = |_| Status::internal("a value that fits into no header");
         let mut request = Request::new(message);
-        request.set_timeout(self.timeout);
+        if let Some(timeout) = self.timeout {
+            request.set_timeout(timeout);
+        }
         let metadata = request.metadata_mut();
         metadata.insert("authorization", self.authorization);
         if let Some(position) = self.position {
             metadata.insert("sipup-lsn", position.parse().map_err(unfit)?);
         }
-        if let Some(address) = self.forwarded_for {
-            metadata.insert("x-forwarded-for", address.parse().map_err(unfit)?);
+        if let Some((name, address)) = self.client {
+            metadata.as_mut().insert(name, address.parse().map_err(|_| Status::internal("no address"))?);
         }
         Ok(request)
     }

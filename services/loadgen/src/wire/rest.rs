@@ -88,8 +88,8 @@ impl Client {
         if let Some(position) = envelope.position {
             request = request.header("sipup-lsn", position);
         }
-        if let Some(address) = envelope.forwarded_for {
-            request = request.header("x-forwarded-for", address);
+        if let Some((name, address)) = envelope.client {
+            request = request.header(name, address);
         }
         request.body(Full::new(body)).map_err(unfit)
     }
@@ -112,6 +112,7 @@ fn path(world: &World, call: &Call) -> String {
         }
         Call::Order(_) => "/v1/orders".to_owned(),
         Call::ReadOrder { id } => format!("/v1/orders/{}", escaped(id)),
+        Call::Watch { id } => format!("/v1/orders/{}:watch", escaped(id)),
         Call::History => format!("/v1/orders?page_size={HISTORY}"),
         Call::Me => "/v1/me".to_owned(),
     }
@@ -143,7 +144,9 @@ fn answer(call: &Call, body: &[u8]) -> Result<Answer, serde_json::Error> {
         Call::Prices { .. } | Call::List { .. } | Call::Search { .. } => {
             serde_json::from_slice::<answers::Products>(body)?.into()
         }
-        Call::Order(_) | Call::ReadOrder { .. } => serde_json::from_slice::<answers::OneOrder>(body)?.into(),
+        Call::Order(_) | Call::ReadOrder { .. } | Call::Watch { .. } => {
+            serde_json::from_slice::<answers::OneOrder>(body)?.into()
+        }
         Call::History => serde_json::from_slice::<answers::Orders>(body)?.into(),
         Call::Me => serde_json::from_slice::<answers::Me>(body)?.into(),
     })

@@ -52,25 +52,25 @@ impl Drop for Process {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_server_that_stands_still_shows_in_the_percentiles_as_long_as_it_stood() {
     let (server, folder) = (Process::start(), TempDir::new().unwrap());
-    // A fifth of the run: enough calls are due meanwhile for the 99th percentile to be among them.
-    let stall = Duration::from_secs(1);
-    let mut plan = plan(&server.url, &folder, 300.0, 5);
+    let stall = Duration::from_secs(5);
+    let mut plan = plan(&server.url, &folder, 1_000.0, 10);
     plan.scenario = only("\"view\"");
-    plan.users = 2_000;
+    plan.users = 8_000;
     let stopped = async {
-        tokio::time::sleep(Duration::from_secs(2)).await;
+        tokio::time::sleep(Duration::from_secs(3)).await;
         server.signal(Signal::SIGSTOP);
         tokio::time::sleep(stall).await;
         server.signal(Signal::SIGCONT);
     };
     let (report, ()) = tokio::join!(run(&plan), stopped);
-    let stall = stall.as_secs_f64() * 1_000.0;
-    assert!(report.latency.p99 >= 0.6 * stall, "{:?}", report.latency);
-    assert!(report.latency.max >= 0.98 * stall, "{:?}", report.latency);
+    assert!(report.latency.p99 >= 3_000.0 && report.latency.max >= 4_900.0, "{:?}", report.latency);
     assert_eq!(report.counts.right, report.counts.offered, "{:?}", report.failures);
-    // The slot in which it stood is where the picture shows it.
-    let slowest = report.timeline.percentiles.iter().flatten().map(|slot| slot[4]).fold(0.0, f64::max);
-    assert!(slowest >= 0.95 * stall, "{slowest}");
+    // Half of the calls were due before it stood: a median as high would be the instrument's own slowness.
+    let slots: Vec<[f64; 5]> = report.timeline.percentiles.iter().flatten().copied().collect();
+    assert!(slots[0][0] < 1_000.0, "{slots:?}");
+    // And the picture shows it where it was.
+    let slowest = (0..slots.len()).max_by(|one, other| slots[*one][4].total_cmp(&slots[*other][4]));
+    assert!(slowest.is_some_and(|slot| (2..=4).contains(&slot)), "{slots:?}");
 }
 
 /// The value below which `per_mille` of the sorted values lie, in milliseconds.
@@ -79,45 +79,32 @@ fn quantile(sorted: &[Duration], per_mille: usize) -> f64 {
     sorted[rank.clamp(1, sorted.len()) - 1].as_secs_f64() * 1_000.0
 }
 
-/// Other work of the machine delays answers after the server let them go, which is no error of the instrument. An instrument that is
-/// wrong is wrong each time.
-const ATTEMPTS: u32 = 3;
-
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn against_known_delays_the_percentiles_are_off_by_at_most_two_per_cent() {
     let _quiet = QUIET.lock().await;
-    let mut errors = Vec::new();
-    for _ in 0..ATTEMPTS {
-        errors = errors_against_known_delays().await;
-        if errors.iter().all(|error| *error <= 0.02) {
-            return;
-        }
-    }
-    panic!("off by {errors:?} at p50, p99 and p99.9");
-}
-
-/// How far p50, p99 and p99.9 are from the server's own record.
-async fn errors_against_known_delays() -> Vec<f64> {
-    // Three kinds of answers, so that each percentile lies in the middle of another kind.
+    // Three kinds of answers, so that each percentile lies in the middle of another kind. So long that what a busy machine adds to an
+    // answer on its way, tens of milliseconds, is less than the error that is looked for; what it adds to a delay, the server counts.
     let delay = |call: u64| match call {
-        0 | 500 => 1_500,
-        call if call % 100 == 3 => 800,
-        call => 300 + call % 7,
+        0 | 500 => 9_000,
+        call if call % 100 == 3 => 5_000,
+        call => 2_500 + call % 7,
     };
     let delays = (0..1_000).map(delay).map(Duration::from_millis).collect();
     let (stub, folder) = stub(Behaviour { delays, ..Behaviour::default() }).await;
     let mut plan = plan(&stub.url(), &folder, 250.0, 8);
     plan.scenario = only("\"view\"");
     plan.users = 2_000;
+    plan.timeout = Duration::from_mins(1);
     let report = run(&plan).await;
     let mut held = stub.seen().held;
     held.sort();
     assert_eq!(held.len() as u64, report.latency.count);
     stub.stop().await;
     let latency = &report.latency;
-    [(500, latency.p50), (990, latency.p99), (999, latency.p999)]
-        .map(|(per_mille, measured)| (measured / quantile(&held, per_mille) - 1.0).abs())
-        .to_vec()
+    for (per_mille, measured) in [(500, latency.p50), (990, latency.p99), (999, latency.p999)] {
+        let held = quantile(&held, per_mille);
+        assert!((measured / held - 1.0).abs() <= 0.02, "{per_mille} ‰: {measured} ms, held {held} ms");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -158,8 +145,16 @@ async fn every_step_of_the_built_in_scenario_is_answered_rightly() {
         report.failures
     );
     let methods: Vec<&str> = stub.seen().calls.into_keys().collect();
-    let expected =
-        ["BatchGetProducts", "CreateOrder", "GetMe", "GetOrder", "GetProduct", "ListOrders", "ListProducts"];
+    let expected = [
+        "BatchGetProducts",
+        "CreateOrder",
+        "GetMe",
+        "GetOrder",
+        "GetProduct",
+        "ListOrders",
+        "ListProducts",
+        "WatchOrder",
+    ];
     for method in expected {
         assert!(methods.contains(&method), "{methods:?}");
     }

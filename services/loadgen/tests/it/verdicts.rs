@@ -1,10 +1,11 @@
 //! What a run says about the platform and about itself.
 
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
+use jiff::Timestamp;
 use loadgen::{
-    Live, Model, Traffic,
-    testing::{Behaviour, Lie},
+    Counts, Live, Model, Report, Traffic,
+    testing::{Behaviour, Lie, WatchEnd},
 };
 use tokio_util::sync::CancellationToken;
 
@@ -19,10 +20,11 @@ async fn every_lie_is_caught_and_fails_the_run() {
         (Lie::ForeignOrder, "FOREIGN"),
         (Lie::SecondOrder, "DUPLICATE"),
         (Lie::LostOrder, "LOST"),
+        (Lie::LostEvent, "WATCH"),
     ] {
         let (stub, folder) = stub(Behaviour { lie: Some(lie), ..Behaviour::default() }).await;
         let mut plan = plan(&stub.url(), &folder, 100.0, 1);
-        plan.scenario = only("\"view\", \"order\", \"repeat order\", \"read order\"");
+        plan.scenario = only("\"view\", \"order\", \"repeat order\", \"read order\", \"watch\"");
         plan.users = 10;
         plan.objectives = "success>0%".parse().unwrap();
         let report = run(&plan).await;
@@ -108,10 +110,61 @@ async fn traffic_runs_beside_a_test_and_lists_each_call_that_failed() {
     while stub.seen().limited < 10 {
         tokio::task::yield_now().await;
     }
+    assert!(traffic.until(|now| now.counts.right > 0).await && traffic.now().counts.right > 0);
     let report = traffic.stop().await.unwrap();
     assert_eq!(report.failures.len() as u64, stub.seen().limited);
-    assert!(
-        report.failures.iter().all(|call| call.outcome == "limited" && call.code == "RESOURCE_EXHAUSTED")
-    );
+    assert_eq!(report.by_journey()["only"].limited, stub.seen().limited);
+    for call in &report.failures {
+        assert_eq!((call.outcome.as_str(), call.code.as_str()), ("limited", "RESOURCE_EXHAUSTED"));
+        let began: Timestamp = report.started.parse().unwrap();
+        assert!(call.journey == "only" && call.time >= began, "{call}");
+    }
+    assert_eq!(report.problems().lines().count(), report.failures.len());
     stub.stop().await;
+}
+
+/// Traffic of users who place orders and watch them.
+async fn watched(watch: WatchEnd) -> (Report, BTreeMap<&'static str, u64>) {
+    let (stub, folder) = stub(Behaviour { watch, ..Behaviour::default() }).await;
+    let traffic = Traffic::to(stub.url()).identity_file(identity_file(&folder)).rate(100.0);
+    let traffic = traffic.with(|plan| {
+        plan.scenario = only("\"order\", \"watch\"");
+        plan.scenario.watch_time = Duration::from_millis(100);
+        plan.users = 5;
+    });
+    let traffic = traffic.start().await.unwrap();
+    while stub.seen().calls.get("WatchOrder").is_none_or(|watches| *watches < 20) {
+        tokio::task::yield_now().await;
+    }
+    let report = traffic.stop().await.unwrap();
+    let calls = stub.seen().calls;
+    stub.stop().await;
+    (report, calls)
+}
+
+fn streams(report: &Report) -> Counts {
+    report.rows.iter().find(|row| row.step == "watching").unwrap().counts
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_stream_that_its_server_ends_is_resumed_and_is_no_failure() {
+    let (report, calls) = watched(WatchEnd::OnceWell).await;
+    assert_eq!(report.problems(), "");
+    let streams = streams(&report);
+    assert_eq!(streams.right, streams.offered);
+    let watch = report.rows.iter().find(|row| row.step == "watch").unwrap();
+    assert!(calls["WatchOrder"] > watch.counts.right, "each was opened twice, but for the last");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_stream_that_breaks_is_a_failure_of_the_run() {
+    let (report, _) = watched(WatchEnd::Broken).await;
+    let streams = streams(&report);
+    assert!(streams.failed > 0 && streams.right == 0, "{streams:?}");
+    assert_eq!(report.counts.failed, streams.failed);
+    assert!(
+        report.failures.iter().all(|call| call.step == "watching" && call.code == "UNAVAILABLE"),
+        "{}",
+        report.problems()
+    );
 }
