@@ -30,6 +30,15 @@ impl From<ExitCode> for Ended {
     }
 }
 
+/// The exit code for flags that can't be right together, or here; told on one line.
+pub(crate) fn refused(invalid: &platform::Invalid) -> ExitCode {
+    #[expect(clippy::print_stderr, reason = "a command speaks to whoever called it")]
+    {
+        eprintln!("sipup: {invalid}");
+    }
+    crate::EX_USAGE.into()
+}
+
 /// The process's exit code; a failure is told on one line.
 pub(crate) fn exit(outcome: anyhow::Result<ExitCode>) -> ExitCode {
     outcome.unwrap_or_else(|error| {

@@ -11,6 +11,8 @@ use platform::{
 use schema::Schema;
 use tokio::sync::OnceCell;
 
+use crate::runtime;
+
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Products and categories.
@@ -23,6 +25,10 @@ pub(crate) enum Command {
     Jobs(Box<Service<jobs::Args>>),
     /// Rate limits and the count of active users.
     Ratelimit(Box<Service<ratelimit::Args>>),
+    /// The number of active users, for HPAs and KEDA.
+    // Nobody pages through it: it gets no key that it would not use.
+    #[command(mut_arg("page_token_key", |key| key.required(false).default_value("").hide(true)))]
+    Autoscaler(Box<Service<autoscaler::Args>>),
 }
 
 #[derive(Args, Debug)]
@@ -50,6 +56,10 @@ impl Command {
             Self::Auth(service) => service.run("auth", Schema::Auth, |args| &args.database, auth::serve),
             Self::Jobs(service) => service.run("jobs", Schema::Jobs, |args| &args.database, jobs::serve),
             Self::Ratelimit(service) => service.run_alone("ratelimit", ratelimit::serve),
+            Self::Autoscaler(service) => match service.args.check() {
+                Ok(()) => service.run_alone("autoscaler", autoscaler::serve),
+                Err(invalid) => Ok(runtime::refused(&invalid)),
+            },
         }
     }
 }
