@@ -286,11 +286,9 @@ livenessProbe:
 {{/* Variables of the autoscaler. Argument: the root. */}}
 {{- define "sipup.env.autoscaler" -}}
 {{- $name := include "sipup.fullname" . -}}
-{{ include "sipup.secretEnv" (dict "name" "SIPUP_PAGE_TOKEN_KEY" "secret" (include "sipup.secret.pageTokens" .) "key" "key") }}
 - name: SIPUP_LIMITER_URL
   value: http://{{ $name }}-ratelimit:8080
-- name: SIPUP_CUSTOM_METRICS
-  value: {{ ternary "on" "off" (ne (include "sipup.customMetrics.enabled" .) "") | quote }}
+{{- if include "sipup.customMetrics.enabled" . }}
 - name: SIPUP_TLS_LISTEN
   value: 0.0.0.0:{{ .Values.autoscaler.port }}
 - name: SIPUP_SERVICE_NAME
@@ -302,4 +300,8 @@ livenessProbe:
 - name: SIPUP_CERTIFICATE_LIFETIME
   value: {{ .Values.autoscaler.certificateLifetime }}
 {{ include "sipup.env.podName" . }}
+{{- else }}
+- name: SIPUP_CUSTOM_METRICS
+  value: "off"
+{{- end }}
 {{- end }}
