@@ -52,7 +52,8 @@ imagePullSecrets:
 
 {{/* The values of one service: the defaults, overridden key by key. Argument: (dict "root" $ "service" "orders"); result: YAML. */}}
 {{- define "sipup.service" -}}
-{{- toYaml (mergeOverwrite (deepCopy .root.Values.defaults) (deepCopy (index .root.Values.services .service))) -}}
+{{- $measured := dict "resources" (index .root.Values.capacity.resources .service) -}}
+{{- toYaml (mergeOverwrite (deepCopy $measured) (deepCopy .root.Values.defaults) (deepCopy (index .root.Values.services .service))) -}}
 {{- end }}
 
 {{/* The name of a pod inside the cluster. Argument: (dict "root" $ "host" "x"). */}}
