@@ -1,5 +1,5 @@
 //! What must be done for the other schemas every few hours: partitions ahead, and keys that nobody may repeat any more. Each is one of
-//! their own functions, made for this; doing it in several processes at once does no harm.
+//! their own functions, made for this. One process does it; two at once would do no harm.
 
 use std::time::Duration;
 
@@ -7,7 +7,7 @@ use platform::{
     Access,
     db::{self, Db, Rows as _},
 };
-use tokio::time::MissedTickBehavior;
+use queue::Schedule;
 
 /// How often. Partitions are made months ahead, so that many failures in a row do no harm.
 const EVERY: Duration = Duration::from_hours(6);
@@ -21,28 +21,32 @@ const DELETE_OLD_KEYS: [&str; 3] = [
     include_str!("../queries/delete_old_orders_keys.sql"),
 ];
 
-/// Keeps house for ever, beginning now.
-pub(crate) async fn run(db: Db) {
-    let mut ticks = tokio::time::interval(EVERY);
-    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    loop {
-        ticks.tick().await;
-        if let Err(error) = ensure_partitions(&db).await {
-            tracing::warn!(%error, "partitions of orders not seen to; that comes again");
-        }
-        for sql in DELETE_OLD_KEYS {
-            if let Err(error) = delete_old_keys(&db, sql).await {
-                tracing::warn!(%error, "old idempotency keys not deleted; that comes again");
-            }
-        }
-    }
+/// What the leader does.
+pub(crate) fn schedule(db: &Db) -> Schedule {
+    let (partitions, keys) = (db.clone(), db.clone());
+    Schedule::new().every(EVERY, "order partitions", move || ensure_partitions(partitions.clone())).every(
+        EVERY,
+        "old keys",
+        move || delete_all_old_keys(keys.clone()),
+    )
 }
 
-async fn ensure_partitions(db: &Db) -> Result<(), db::Error> {
+async fn ensure_partitions(db: Db) -> Result<(), db::Error> {
     db.tx("housekeeping.partitions", &Access::system(), async |tx| {
         tx.query_one(ENSURE_ORDER_PARTITIONS, &[]).await.map(drop)
     })
     .await
+}
+
+/// Goes on to the next schema where one fails, and answers with the last failure.
+async fn delete_all_old_keys(db: Db) -> Result<(), db::Error> {
+    let mut outcome = Ok(());
+    for sql in DELETE_OLD_KEYS {
+        if let Err(error) = delete_old_keys(&db, sql).await {
+            outcome = Err(error);
+        }
+    }
+    outcome
 }
 
 async fn delete_old_keys(db: &Db, sql: &'static str) -> Result<(), db::Error> {

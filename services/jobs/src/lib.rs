@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 mod convert;
+mod election;
 mod error;
 mod grpc;
 mod housekeeping;
@@ -15,7 +16,7 @@ use proto::jobs::v1::job_service_server::JobServiceServer;
 use queue::WorkerOptions;
 use tonic::codec::CompressionEncoding::Gzip;
 
-pub use self::{error::Error, kinds::email::MailArgs, permissions::PERMISSIONS};
+pub use self::{election::ElectionArgs, error::Error, kinds::email::MailArgs, permissions::PERMISSIONS};
 
 /// Flags of `sipup serve jobs`.
 #[derive(clap::Args, Clone, Debug)]
@@ -36,6 +37,10 @@ pub struct Args {
     #[command(flatten)]
     pub mail: MailArgs,
 
+    /// Which process does what only one needs to do.
+    #[command(flatten)]
+    pub election: ElectionArgs,
+
     /// Jobs of one queue that run at the same time in this process.
     #[arg(long, env = "SIPUP_JOB_SLOTS", default_value_t = 16, value_parser = clap::value_parser!(u16).range(1..=1_000))]
     pub job_slots: u16,
@@ -49,6 +54,7 @@ pub struct Args {
 pub async fn serve(args: Args, mut ctx: Context) -> anyhow::Result<()> {
     let tokens = PageTokens::new(&args.server.page_token_key)?;
     let registry = kinds::registry(&args.mail)?;
+    let election = args.election.start(&args.database, &ctx.clock).await?;
     let redis = ctx.redis(&args.redis).await?;
     let db = ctx.db(&args.database, redis).await?;
     let verifier = ctx.verifier(&args.auth, &db);
@@ -58,7 +64,7 @@ pub async fn serve(args: Args, mut ctx: Context) -> anyhow::Result<()> {
         ..WorkerOptions::default()
     };
     let workers = queue::start(&ctx, &db, registry, options);
-    ctx.tasks.spawn_until_stop("housekeeping", housekeeping::run(db.clone()));
+    housekeeping::schedule(&db).start(&ctx, election);
     let server = JobServiceServer::new(grpc::Grpc::new(service::Jobs::new(db, tokens)))
         .max_decoding_message_size(args.server.max_request_bytes)
         .accept_compressed(Gzip)

@@ -84,11 +84,7 @@ impl FakeApi {
         let (head, body) = request.into_parts();
         let body = body.collect().await?.to_bytes();
         let path = head.uri.path().to_owned();
-        let behaviour = {
-            let mut state = self.lock();
-            state.requests.push(format!("{} {path}", head.method));
-            state.behaviour.as_mut().map_or(Behaviour::Answer, |behave| behave(&head.method, &path))
-        };
+        let behaviour = self.behaviour(&head.method, &path);
         let query = head.uri.query().unwrap_or_default().to_owned();
         let answer = || self.lock().answer(&head.method, &path, &query, &body);
         let (status, value) = match behaviour {
@@ -108,6 +104,19 @@ impl FakeApi {
         let mut response = Response::new(Body::from(value.to_string().into_bytes()));
         *response.status_mut() = status;
         Ok(response)
+    }
+
+    /// Asks without the lock, so that whoever is asked may look at the server and change it.
+    fn behaviour(&self, method: &Method, path: &str) -> Behaviour {
+        let behave = {
+            let mut state = self.lock();
+            state.requests.push(format!("{method} {path}"));
+            state.behaviour.take()
+        };
+        let Some(mut behave) = behave else { return Behaviour::Answer };
+        let behaviour = behave(method, path);
+        self.lock().behaviour.get_or_insert(behave);
+        behaviour
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {

@@ -1,1 +1,5 @@
-//! Questions to a live release: does it take an order, does it have the size it should.
+#![doc = include_str!("../README.md")]
+
+pub mod capacity;
+pub mod order;
+mod table;

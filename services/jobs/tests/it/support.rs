@@ -2,7 +2,7 @@
 
 use std::{path::PathBuf, time::Duration};
 
-use jobs::{Args, MailArgs};
+use jobs::{Args, ElectionArgs, MailArgs};
 use local::testing::{TestDatabase, services};
 use platform::{
     Clock, Role,
@@ -71,6 +71,7 @@ impl Office {
             redis: RedisArgs::new(Vec::new()),
             auth: issuer.auth_args(),
             mail,
+            election: ElectionArgs::default(),
             job_slots: 4,
         };
         let service = start("jobs", clock, args, jobs::serve).await.unwrap();

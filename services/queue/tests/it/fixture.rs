@@ -68,7 +68,9 @@ pub(crate) fn obedient_probes() -> Arc<Registry> {
 pub(crate) struct Fixture {
     pub(crate) db: Db,
     pub(crate) admin: tokio_postgres::Client,
-    tasks: Tasks,
+    /// How to reach it.
+    pub(crate) args: DbArgs,
+    pub(crate) tasks: Tasks,
     stop: CancellationToken,
     _database: TestDatabase,
 }
@@ -99,7 +101,7 @@ impl Fixture {
         let (admin, connection) =
             tokio_postgres::connect(&database.admin_url(), tokio_postgres::NoTls).await.unwrap();
         drop(tasks.spawn("admin", async move { drop(connection.await) }));
-        Self { db, admin, tasks, stop, _database: database }
+        Self { db, admin, args, tasks, stop, _database: database }
     }
 
     /// Enqueues a probe with these options, in a transaction of its own.

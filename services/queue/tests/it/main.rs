@@ -5,6 +5,7 @@
 mod enqueueing;
 mod failing;
 mod fixture;
+mod leading;
 mod losing;
 mod stopping;
 mod traces;
