@@ -25,6 +25,11 @@ use crate::{
     world::World,
 };
 
+/// Bytes that may come before they are read, for one call.
+const STREAM_WINDOW: u32 = 1 << 20;
+/// And for all calls of a connection. Also the measure by which HTTP/2 takes many small answers at once for an attack, and hangs up:
+/// they come at once when a server that stood still goes on.
+const CONNECTION_WINDOW: u32 = 1 << 24;
 /// The longest wait for a connection.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
@@ -58,7 +63,10 @@ impl Wire {
         for number in 0..options.connections {
             let source = (is_loopback && options.sources > 1).then(|| source(number % options.sources));
             let endpoint = Endpoint::from(uri.clone()).connect_timeout(CONNECT_TIMEOUT).local_address(source);
-            let endpoint = endpoint.buffer_size(1 << 14).http2_adaptive_window(true);
+            let endpoint = endpoint
+                .buffer_size(1 << 14)
+                .initial_stream_window_size(STREAM_WINDOW)
+                .initial_connection_window_size(CONNECTION_WINDOW);
             grpc.push(endpoint.connect().await.map_err(|error| Error::Refused {
                 what: "connect",
                 code: url.to_owned(),

@@ -194,14 +194,26 @@ fn micros(time: Option<Timestamp>) -> i64 {
     time.map_or(0, |time| time.seconds * 1_000_000 + i64::from(time.nanos) / 1_000)
 }
 
-/// A status as a failure. Where no status came back, tonic makes one with the connection's error inside.
+/// A status as a failure. Where no status came back, tonic makes one with the connection's error inside; its code says nothing about the
+/// platform: a connection that broke must not pass for a limit.
 pub(crate) fn failure(status: &Status) -> Failure {
-    let lost =
-        std::error::Error::source(status).is_some_and(<dyn std::error::Error>::is::<tonic::transport::Error>);
+    let lost = std::error::Error::source(status).is_some();
     let code = if lost { "CONNECTION" } else { code_name(i64::from(i32::from(status.code()))) };
     let mut failure = Failure::new(code, status.message());
     if let Some(info) = status.get_details_error_info() {
         failure.reason = info.reason;
     }
     failure
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_status_that_tonic_made_of_a_broken_connection_is_no_limit() {
+        let broken = std::io::Error::other("the connection broke");
+        assert_eq!(failure(&Status::from_error(Box::new(broken))).code, "CONNECTION");
+        assert_eq!(failure(&Status::resource_exhausted("slow down")).code, "RESOURCE_EXHAUSTED");
+    }
 }
