@@ -14,6 +14,9 @@ mod passwords;
 pub use self::{
     catalogue::Schema,
     check::{NotReady, check},
-    migrate::{Error, Options, Report, SchemaReport, ensure_partitions, migrate, migrate_with, sources},
+    connect::Admin,
+    migrate::{
+        Error, Options, Report, SchemaReport, ensure_partitions, migrate, migrate_as, migrate_with, sources,
+    },
     passwords::RolePasswords,
 };

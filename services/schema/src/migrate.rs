@@ -1,6 +1,6 @@
 //! Brings a database up to date: roles, schemas, migrations, partitions. Safe to run twice, and by two at once.
 
-use std::time::Duration;
+use std::{path::PathBuf, time::Duration};
 
 use postgres_protocol::password::scram_sha_256;
 use refinery::{Migration, Runner};
@@ -9,7 +9,7 @@ use tokio_postgres::{Client, error::SqlState};
 use crate::{
     RolePasswords, Schema,
     check::{NotReady, judge},
-    connect::with_primary,
+    connect::{Admin, with_primary},
 };
 
 const ROLES: &str = include_str!("../migrations/roles.sql");
@@ -79,6 +79,14 @@ pub enum Error {
     /// TLS could not be set up.
     #[error("tls could not be set up")]
     Tls(#[source] rustls::Error),
+    /// The file of authorities can't be used.
+    #[error("{}: {problem}", file.display())]
+    Authorities {
+        /// The file.
+        file: PathBuf,
+        /// What is wrong with it.
+        problem: String,
+    },
     /// The database can't be reached or refuses us.
     #[error("no connection to the database")]
     Connect(#[source] tokio_postgres::Error),
@@ -113,10 +121,15 @@ pub async fn migrate(database_url: &str, passwords: &RolePasswords) -> Result<Re
 
 /// As [`migrate`], with all options.
 pub async fn migrate_with(database_url: &str, options: &Options) -> Result<Report, Error> {
+    migrate_as(Admin::new(database_url), options).await
+}
+
+/// As [`migrate`], with all options and every way to say who migrates.
+pub async fn migrate_as(admin: Admin<'_>, options: &Options) -> Result<Report, Error> {
     if let Some((role, _)) = options.passwords.given().find(|(_, password)| password.is_empty()) {
         return Err(Error::EmptyPassword { role });
     }
-    with_primary(database_url, async |client| run(client, options).await).await
+    with_primary(admin, async |client| run(client, options).await).await
 }
 
 /// All the SQL behind [`migrate`]: two programs with the same make the same database.

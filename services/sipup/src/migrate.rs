@@ -1,14 +1,24 @@
 //! `sipup migrate`: brings the database up to date.
 
+use std::path::PathBuf;
+
 use anyhow::Context as _;
 use platform::Secret;
-use schema::{Options, RolePasswords};
+use schema::{Admin, Options, RolePasswords};
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// The database, as a role that owns it and may make roles: `postgres://role:password@host:port/database`.
     #[arg(long, env = "SIPUP_DATABASE_URL", hide_env_values = true)]
     database_url: Secret,
+
+    /// Password of that role, if it isn't in the URL.
+    #[arg(long, env = "SIPUP_DATABASE_PASSWORD", hide_env_values = true)]
+    database_password: Option<Secret>,
+
+    /// PEM file of the authorities that may have signed the server's certificate. Without it, the public ones.
+    #[arg(long, env = "SIPUP_DATABASE_CA_FILE")]
+    database_ca_file: Option<PathBuf>,
 
     /// Sets the password of the role `svc_catalog`; it keeps the one that it has where left out, as do the next three.
     #[arg(long, env = "SIPUP_ROLE_PASSWORD_CATALOG", hide_env_values = true)]
@@ -43,7 +53,12 @@ impl Args {
             },
             connection_limit: self.connection_limit,
         };
-        let report = schema::migrate_with(self.database_url.expose(), &options).await.context("migrate")?;
+        let admin = Admin {
+            url: self.database_url.expose(),
+            password: self.database_password.as_ref().map(Secret::expose),
+            ca_file: self.database_ca_file.as_deref(),
+        };
+        let report = schema::migrate_as(admin, &options).await.context("migrate")?;
         #[expect(clippy::print_stdout, reason = "a command speaks to whoever called it")]
         for schema in &report.schemas {
             println!(
