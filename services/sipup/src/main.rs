@@ -1,5 +1,6 @@
 //! The one binary of sipup. Each command is a file here that calls its crate.
 
+mod bootstrap;
 mod catalog;
 mod down;
 mod ingress;
@@ -8,9 +9,12 @@ mod limits;
 mod load;
 mod migrate;
 mod runtime;
+mod secrets;
 mod seed;
 mod serve;
 mod up;
+mod valkey;
+mod verify;
 
 use std::process::ExitCode;
 
@@ -32,6 +36,8 @@ enum Command {
     Serve(serve::Command),
     /// Bring the database up to date.
     Migrate(migrate::Args),
+    /// Add the first user of the seller's staff, unless there is one of that address.
+    Bootstrap(bootstrap::Args),
     /// Fill the database with a demo company, its users and products.
     Seed(seed::Args),
     /// Work on the catalogue of a running platform.
@@ -40,14 +46,23 @@ enum Command {
     /// Make or change the keys that sign access tokens.
     #[command(subcommand)]
     Keys(keys::Command),
+    /// Make the Secrets of a release on Kubernetes.
+    #[command(subcommand)]
+    Secrets(secrets::Command),
     /// Put load on a running platform, check its answers, and report.
     Load(Box<load::Args>),
     /// Look at the rate limits of a running platform.
     #[command(subcommand)]
     Limits(limits::Command),
+    /// Keep a Valkey cluster whole.
+    #[command(subcommand)]
+    Valkey(valkey::Command),
     /// Show or check the ingress' configuration.
     #[command(subcommand)]
     Ingress(ingress::Command),
+    /// Ask a running platform whether it works, and whether it is large enough.
+    #[command(subcommand)]
+    Verify(verify::Command),
 }
 
 fn main() -> ExitCode {
@@ -65,11 +80,15 @@ fn main() -> ExitCode {
         Command::Down(args) => runtime::run(args.run()),
         Command::Serve(command) => command.run(),
         Command::Migrate(args) => runtime::run(args.run()),
+        Command::Bootstrap(args) => runtime::run(args.run()),
         Command::Seed(args) => runtime::run(args.run()),
         Command::Catalog(command) => runtime::run(command.run()),
         Command::Keys(command) => command.run().map(|()| ExitCode::SUCCESS),
+        Command::Secrets(command) => runtime::run(command.run()),
         Command::Load(args) => args.run(),
         Command::Limits(command) => runtime::run(command.run()),
+        Command::Valkey(command) => command.run(),
         Command::Ingress(command) => runtime::run(command.run()),
+        Command::Verify(command) => runtime::run(command.run()),
     })
 }
