@@ -1,6 +1,6 @@
 //! The contract's calls: parse, one use case, convert.
 
-use platform::{Access, Caller, Invalid, RequestKey, Scope, page::PageSize};
+use platform::{Access, Caller, Invalid, RequestKey, Role, Scope, Session, page::PageSize};
 use prost::Message;
 use proto::catalog::v1::{self as pb, catalog_service_server::CatalogService};
 use tonic::{Request, Response, Status};
@@ -49,8 +49,17 @@ fn write<M: Message>(
 }
 
 /// What a read needs. Rows of the catalogue have no owner, so nobody's scope is enough; it spares the read its transaction.
+///
+/// Only the seller's staff writes here. Nobody else can have written what a read might miss, so nobody has to look up their last write.
 fn read<M>(request: &Request<M>) -> Access {
-    Access::new(Scope::Public, Access::of(request).session)
+    let session = Access::of(request).session;
+    let writes = request.extensions().get::<Caller>().is_some_and(|caller| caller.role == Role::Seller);
+    Access::new(Scope::Public, if writes { session } else { Session::new(None, session.position()) })
+}
+
+/// Who reads; nobody's name where nobody is signed in.
+fn reader<M>(request: &Request<M>) -> String {
+    Access::of(request).session.user().map(|user| user.to_string()).unwrap_or_default()
 }
 
 /// A refusal of what stands within `parent`.
@@ -85,8 +94,8 @@ impl CatalogService for Grpc {
         &self,
         request: Request<pb::ListProductsRequest>,
     ) -> Result<Response<pb::ListProductsResponse>, Status> {
-        let access = read(&request);
-        let page = product_page(request.into_inner()).map_err(Error::from)?;
+        let (access, reader) = (read(&request), reader(&request));
+        let page = product_page(request.into_inner(), reader).map_err(Error::from)?;
         let page = self.catalog.list_products(&access, page).await?;
         let products = page.items.into_iter().map(Into::into).collect();
         Ok(Response::new(pb::ListProductsResponse { products, next_page_token: page.next }))
@@ -148,7 +157,7 @@ impl CatalogService for Grpc {
     ) -> Result<Response<pb::ListCategoriesResponse>, Status> {
         let size = PageSize::parse(request.get_ref().page_size, CATEGORIES_PAGE).map_err(Error::from)?;
         let token = &request.get_ref().page_token;
-        let page = self.catalog.list_categories(&read(&request), size, token).await?;
+        let page = self.catalog.list_categories(&read(&request), &reader(&request), size, token).await?;
         let categories = page.items.into_iter().map(Into::into).collect();
         Ok(Response::new(pb::ListCategoriesResponse { categories, next_page_token: page.next }))
     }
@@ -185,11 +194,54 @@ impl CatalogService for Grpc {
     }
 }
 
-fn product_page(request: pb::ListProductsRequest) -> Result<ProductPage, Invalid> {
+fn product_page(request: pb::ListProductsRequest, reader: String) -> Result<ProductPage, Invalid> {
     Ok(ProductPage {
+        reader,
         filter: ProductFilter::parse(&request.filter)?,
         order: OrderBy::parse(&request.order_by)?,
         size: PageSize::parse(request.page_size, PRODUCTS_PAGE)?,
         token: request.page_token,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use platform::Position;
+    use uuid::Uuid;
+
+    use super::*;
+
+    fn session_of_a_read(role: Role, asked: Option<Position>) -> (Session, String) {
+        let user_id = Uuid::now_v7();
+        let mut request = Request::new(());
+        request.extensions_mut().insert(Session::new(Some(user_id), asked));
+        request.extensions_mut().insert(Caller {
+            user_id,
+            company_id: Uuid::now_v7(),
+            session_id: Uuid::now_v7(),
+            role,
+            email: String::new(),
+            name: String::new(),
+            expires_at: jiff::Timestamp::MAX,
+        });
+        assert_eq!(reader(&request), user_id.to_string());
+        (read(&request).session, user_id.to_string())
+    }
+
+    #[test]
+    fn only_who_can_write_is_asked_for_a_last_write() {
+        for role in Role::COMPANY {
+            assert_eq!(session_of_a_read(*role, None).0.user(), None, "{role}");
+        }
+        let (session, user) = session_of_a_read(Role::Seller, None);
+        assert_eq!(session.user().map(|user| user.to_string()), Some(user));
+    }
+
+    #[test]
+    fn a_position_that_the_caller_sends_counts_whoever_sends_it() {
+        let asked = Some(Position { timeline: 1, lsn: 7 });
+        for role in [Role::Buyer, Role::Seller] {
+            assert_eq!(session_of_a_read(role, asked).0.position(), asked);
+        }
+    }
 }

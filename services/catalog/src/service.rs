@@ -41,6 +41,8 @@ pub(crate) struct Write {
 /// Which page of products somebody wants.
 #[derive(Clone, Debug)]
 pub(crate) struct ProductPage {
+    /// Who reads, and so whose page tokens are good: nobody goes on in somebody else's list.
+    pub(crate) reader: String,
     pub(crate) filter: ProductFilter,
     pub(crate) order: OrderBy,
     pub(crate) size: PageSize,
@@ -82,11 +84,6 @@ impl Write {
         }
         Ok(Outcome::Done(answer))
     }
-}
-
-/// What page tokens are bound to beside the list: nobody goes on in somebody else's list.
-fn reader(access: &Access) -> String {
-    access.session.user().map(|user| user.to_string()).unwrap_or_default()
 }
 
 /// When something that was last changed at `before` is changed now. Never earlier, though the clocks of two pods differ.

@@ -6,7 +6,7 @@ use platform::{Access, Outcome};
 use proto::catalog::v1 as pb;
 use uuid::Uuid;
 
-use super::{Catalog, Page, ProductPage, Write, not_before, reader};
+use super::{Catalog, Page, ProductPage, Write, not_before};
 use crate::{
     error::Error,
     etag::Etag,
@@ -68,8 +68,8 @@ impl Catalog {
         access: &Access,
         page: ProductPage,
     ) -> Result<Page<Product>, Error> {
-        let (filter, order, reader) = (page.filter.to_string(), page.order.to_string(), reader(access));
-        let bound_to = ["ListProducts", filter.as_str(), order.as_str(), reader.as_str()];
+        let (filter, order) = (page.filter.to_string(), page.order.to_string());
+        let bound_to = ["ListProducts", filter.as_str(), order.as_str(), page.reader.as_str()];
         let after: Option<Cursor> = self.tokens.open(&bound_to, &page.token)?;
         let mut items = self
             .db
