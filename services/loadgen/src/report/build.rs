@@ -16,6 +16,8 @@ use crate::{
     usage,
 };
 
+/// What the environment calls the version.
+pub(super) const VERSION: &str = "version of the generator";
 /// A generator that starts calls later than this at the 99th percentile measures itself, in milliseconds.
 const MOST_LAG: f64 = 1.0;
 /// A generator that uses more of its CPU than this can't keep its schedule.
@@ -241,7 +243,7 @@ fn environment(plan: &Plan, evidence: &Evidence<'_>) -> BTreeMap<String, String>
         ("load average at the end", read("/proc/loadavg")),
         ("build of the generator", if cfg!(debug_assertions) { "debug" } else { "optimised" }.to_owned()),
         ("identities", prepared),
-        ("version of the generator", plan.version.clone()),
+        (VERSION, plan.version.clone()),
         ("processes of the stack", processes.join(", ")),
     ]
     .into_iter()

@@ -3,8 +3,10 @@
 use std::fmt::Write as _;
 
 use super::{
-    DATA_CLOSE, DATA_OPEN, Percentiles, Report, compare,
-    svg::{self, Line, Scale},
+    DATA_CLOSE, DATA_OPEN, Percentiles, Report,
+    build::VERSION,
+    compare,
+    svg::{self, Line, Scale, Span},
 };
 use crate::{
     plan::Model,
@@ -26,6 +28,8 @@ pub fn page(headline: &str, runs: &[Report], earlier: &[Report]) -> String {
         escape(title),
         include_str!("style.css")
     );
+    let version = runs.first().and_then(|run| run.environment.get(VERSION)).map_or("", String::as_str);
+    let _ = write!(out, "<header>sipup load {}</header>", escape(version));
     if !headline.is_empty() {
         let _ = write!(out, "<h1>{}</h1>", escape(headline));
     }
@@ -162,7 +166,9 @@ type Rate = (&'static str, fn(&Counts) -> u64);
 
 fn over_time(out: &mut String, run: &Report) {
     let (timeline, width) = (&run.timeline, run.timeline.width);
-    let end = timeline.counts.len() as f64 * width;
+    // What lies behind the last whole slot holds only answers that came after the end.
+    let whole = ((run.asked.ramp + run.asked.duration).min(run.lasted) / width).floor().max(1.0);
+    let span = Span { end: whole * width, ramp: run.asked.ramp };
     let at = |slot: usize| (slot as f64 + 0.5) * width;
     let names = ["p50", "p90", "p99", "p99.9", "max"];
     let latencies: Vec<Line> = names
@@ -171,10 +177,11 @@ fn over_time(out: &mut String, run: &Report) {
         .map(|(index, name)| {
             let value = |slot: &Option<[f64; 5]>| slot.map_or(f64::NAN, |values| values[index]);
             let points = timeline.percentiles.iter().enumerate().map(|(slot, each)| (at(slot), value(each)));
+            let points = points.take_while(|(at, _)| *at < span.end);
             Line { name: (*name).to_owned(), points: points.collect() }
         })
         .collect();
-    let _ = write!(out, "<h2>Latency over time, ms</h2>{}", svg::lines(&latencies, end, Scale::Log));
+    let _ = write!(out, "<h2>Latency over time, ms</h2>{}", svg::lines(&latencies, span, Scale::Log));
     let rates: [Rate; 7] = [
         ("offered", |counts| counts.offered),
         ("achieved (right answers)", Counts::answered),
@@ -184,17 +191,17 @@ fn over_time(out: &mut String, run: &Report) {
         ("failed or wrong", |counts| counts.failed + counts.wrong),
         ("dropped", |counts| counts.dropped),
     ];
-    // The last slot holds only the answers that came after the end.
     let lines: Vec<Line> = rates
         .into_iter()
         .map(|(name, count)| {
             let points =
                 timeline.counts.iter().enumerate().map(|(slot, each)| (at(slot), count(each) as f64 / width));
+            let points = points.take_while(|(at, _)| *at < span.end);
             Line { name: name.to_owned(), points: points.collect() }
         })
         .filter(|line| line.points.iter().any(|(_, value)| *value > 0.0))
         .collect();
-    let _ = write!(out, "<h2>Calls per second</h2>{}", svg::lines(&lines, end, Scale::Linear));
+    let _ = write!(out, "<h2>Calls per second</h2>{}", svg::lines(&lines, span, Scale::Linear));
     let heat = svg::heat_map(&timeline.heat, &timeline.heat_bounds, width);
     let _ = write!(out, "<h2>Latency of each call, ms, by when it was due</h2>{heat}");
 }
@@ -290,7 +297,7 @@ fn server(out: &mut String, run: &Report) {
             out,
             "<figure><figcaption>{}</figcaption>{}</figure>",
             escape(&chart.title),
-            svg::lines(&lines, run.lasted, Scale::Linear)
+            svg::lines(&lines, Span { end: run.lasted, ramp: run.asked.ramp }, Scale::Linear)
         );
     }
     out.push_str("</div>");
@@ -324,16 +331,32 @@ fn settings(out: &mut String, run: &Report) {
     table(out, &["", ""], fixed.into_iter().chain(found));
 }
 
+/// A table. A column of which every cell is a number has them below each other.
 fn table(out: &mut String, head: &[&str], rows: impl IntoIterator<Item = Vec<String>>) {
+    let rows: Vec<Vec<String>> = rows.into_iter().collect();
+    let is_number =
+        |cell: &str| cell.starts_with(|first: char| first.is_ascii_digit() || "+-".contains(first));
+    let numbers: Vec<bool> = (0..head.len())
+        .map(|column| {
+            let mut cells =
+                rows.iter().filter_map(|row| row.get(column)).filter(|cell| !cell.is_empty()).peekable();
+            cells.peek().is_some() && cells.all(|cell| is_number(cell))
+        })
+        .collect();
+    let class = |column: usize, cell: &str| match (numbers.get(column), cell) {
+        (Some(true), "0") => " class=\"number nothing\"",
+        (Some(true), _) => " class=\"number\"",
+        _ => "",
+    };
     out.push_str("<div class=\"wide\"><table><tr>");
-    for cell in head {
-        let _ = write!(out, "<th>{cell}</th>");
+    for (column, cell) in head.iter().enumerate() {
+        let _ = write!(out, "<th{}>{cell}</th>", class(column, cell));
     }
     out.push_str("</tr>");
     for row in rows {
         out.push_str("<tr>");
-        for cell in row {
-            let _ = write!(out, "<td>{cell}</td>");
+        for (column, cell) in row.iter().enumerate() {
+            let _ = write!(out, "<td{}>{cell}</td>", class(column, cell));
         }
         out.push_str("</tr>");
     }

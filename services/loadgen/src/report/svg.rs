@@ -22,6 +22,14 @@ pub(super) struct Line {
     pub(super) points: Vec<(f64, f64)>,
 }
 
+/// The time that a chart shows, in seconds.
+#[derive(Clone, Copy)]
+pub(super) struct Span {
+    pub(super) end: f64,
+    /// At first the rate rises; that time is shaded.
+    pub(super) ramp: f64,
+}
+
 /// How a chart's values are laid out.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Scale {
@@ -31,13 +39,22 @@ pub(super) enum Scale {
 }
 
 /// Lines over time, with their legend.
-pub(super) fn lines(lines: &[Line], end: f64, scale: Scale) -> String {
+pub(super) fn lines(lines: &[Line], span: Span, scale: Scale) -> String {
+    let end = span.end;
     let values =
         || lines.iter().flat_map(|line| &line.points).map(|point| point.1).filter(|value| value.is_finite());
     let most = values().fold(f64::MIN_POSITIVE, f64::max);
     let least = values().filter(|value| *value > 0.0).fold(most, f64::min);
     let axis = Axis::new(scale, least, most);
     let mut out = open(HEIGHT);
+    if span.ramp > 0.0 {
+        let _ = write!(
+            out,
+            "<rect x=\"{LEFT}\" y=\"{TOP}\" width=\"{:.1}\" height=\"{:.1}\" class=\"ramp\"/>",
+            x_of(span.ramp, end) - LEFT,
+            HEIGHT - BOTTOM - TOP
+        );
+    }
     for (share, label) in axis.ticks() {
         let y = y_of(share);
         let _ = write!(
@@ -197,7 +214,7 @@ fn short(value: f64) -> String {
         small if small >= 0.1 || small == 0.0 => {
             format!("{value:.2}").trim_end_matches('0').trim_end_matches('.').to_owned()
         }
-        _ => format!("{value:.3}"),
+        _ => format!("{value:.3}").trim_end_matches('0').to_owned(),
     }
 }
 
@@ -208,7 +225,9 @@ mod tests {
     #[test]
     fn a_gap_breaks_the_line() {
         let points = vec![(0.0, 1.0), (1.0, f64::NAN), (2.0, 10.0), (3.0, 10.0)];
-        let svg = lines(&[Line { name: "p<50".into(), points }], 3.0, Scale::Log);
+        let span = Span { end: 3.0, ramp: 1.0 };
+        let svg = lines(&[Line { name: "p<50".into(), points }], span, Scale::Log);
+        assert!(svg.contains("class=\"ramp\""));
         let path = svg.split("<path d=\"").nth(1).unwrap().split('"').next().unwrap();
         assert_eq!((path.matches('M').count(), path.matches('L').count()), (2, 1), "{path}");
         assert!(svg.contains("p&lt;50") && !svg.contains("NaN"));
@@ -232,8 +251,8 @@ mod tests {
     #[test]
     fn numbers_are_short() {
         assert_eq!(
-            [0.0, 0.25, 12.0, 12.5, 250.4, 25_000.0].map(short),
-            ["0", "0.25", "12", "12.5", "250", "25k"]
+            [0.0, 0.05, 0.25, 12.0, 12.5, 250.4, 25_000.0].map(short),
+            ["0", "0.05", "0.25", "12", "12.5", "250", "25k"]
         );
     }
 }
