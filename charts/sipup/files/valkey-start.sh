@@ -14,6 +14,8 @@ password=$(printf '%s' "$REDISCLI_AUTH" | sed 's/[\\"]/\\&/g')
   cat "${VALKEY_CONFIG:-/etc/valkey/valkey.conf}"
   # Without it the node would go on with the address of its pod before.
   printf 'cluster-announce-ip %s\n' "$POD_IP"
+  # For valkey-prestop.sh, which asks the primary where its replica is.
+  printf 'replica-announce-ip %s\n' "$POD_IP"
   printf 'cluster-announce-hostname %s.%s\n' "$POD_NAME" "$VALKEY_DOMAIN"
   printf 'requirepass "%s"\nprimaryauth "%s"\n' "$password" "$password"
 } >"$config"

@@ -19,18 +19,18 @@ use crate::{
     files, rpcs,
 };
 
-/// Where the chart mounts the ConfigMap with all of these files but the bootstrap, as a whole folder.
+/// Where the chart mounts the `ConfigMap` with all of these files but the bootstrap, as a whole folder.
 pub const CHART_XDS_FOLDER: &str = "/etc/envoy/xds";
 /// Where the chart mounts the Secret with `tls.crt` and `tls.key`, as a whole folder.
 pub const CHART_TLS_FOLDER: &str = "/etc/envoy/tls";
 
-/// What a ConfigMap takes is 1 MiB, and base64 takes a third on top of what is binary.
+/// What a `ConfigMap` takes is 1 MiB, and base64 takes a third on top of what is binary.
 const LARGEST_DESCRIPTORS: usize = 650 << 10;
 
 /// A file for the chart.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ChartFile {
-    /// Its name, which is also its key in the ConfigMap.
+    /// Its name, which is also its key in the `ConfigMap`.
     pub name: String,
     /// What it holds.
     pub content: Vec<u8>,
@@ -58,7 +58,7 @@ pub enum ChartError {
         /// What stands there.
         found: String,
     },
-    /// The contracts have grown out of a ConfigMap.
+    /// The contracts have grown out of a `ConfigMap`.
     #[error("the descriptor set has {bytes} bytes, more than a ConfigMap takes")]
     TooLarge {
         /// Its size.
@@ -138,8 +138,8 @@ pub fn chart_descriptors() -> Descriptors {
 
 fn descriptors() -> String {
     let hash = digest::digest(&digest::SHA256, proto::SLIM_DESCRIPTORS);
-    let hash: String = hash.as_ref().iter().take(6).map(|byte| format!("{byte:02x}")).collect();
-    format!("sipup-{hash}.binpb")
+    let hash = hash.as_ref().iter().take(6).fold(0_u64, |number, byte| number << 8 | u64::from(*byte));
+    format!("sipup-{hash:012x}.binpb")
 }
 
 /// All parts as one value, so that a variable is looked for in all of them at once.

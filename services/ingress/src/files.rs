@@ -43,7 +43,7 @@ impl Place<'_> {
 
 /// A configuration in files.
 ///
-/// All but the bootstrap are read again when their folder is swapped as the kubelet swaps a mounted ConfigMap. Writing
+/// All but the bootstrap are read again when their folder is swapped as the kubelet swaps a mounted `ConfigMap`. Writing
 /// into a file in place goes unnoticed.
 #[derive(Clone, Debug)]
 pub struct Files {

@@ -2,8 +2,7 @@
 
 use std::{net::SocketAddr, time::Duration};
 
-use anyhow::Context as _;
-use platform::{Context, Secret};
+use platform::{Context, Invalid, Secret};
 use tokio::time::{MissedTickBehavior, interval};
 
 use crate::{Dns, Keeper, Members};
@@ -14,13 +13,13 @@ pub struct Args {
     /// The name of its own pod, `<name>-<ordinal>`.
     #[arg(long, env = "SIPUP_POD_NAME")]
     pub pod: String,
-    /// The name of the StatefulSet.
+    /// The name of the `StatefulSet`.
     #[arg(long, env = "SIPUP_VALKEY_NAME")]
     pub name: String,
     /// What follows a pod's name in its host name: `<headless service>.<namespace>.svc.<cluster domain>`.
     #[arg(long, env = "SIPUP_VALKEY_DOMAIN")]
     pub domain: String,
-    /// How many nodes there are: the replicas of the StatefulSet.
+    /// How many nodes there are: the replicas of the `StatefulSet`.
     #[arg(long, env = "SIPUP_VALKEY_NODES", default_value_t = 6)]
     pub nodes: usize,
     /// How many of them share the slots when the cluster is created; the others follow them.
@@ -41,18 +40,20 @@ impl Args {
     /// The keeper of this pod.
     ///
     /// # Errors
-    /// If the numbers can't be right, or the pod is none of the StatefulSet.
-    pub fn keeper(&self) -> anyhow::Result<Keeper<Dns>> {
-        anyhow::ensure!(
-            (1..=self.nodes).contains(&self.primaries),
-            "--primaries must be 1 to the number of nodes"
-        );
-        anyhow::ensure!(!self.interval.is_zero(), "--interval must be more than zero");
+    /// If the numbers can't be right, or the pod is none of the `StatefulSet`.
+    pub fn keeper(&self) -> Result<Keeper<Dns>, Invalid> {
+        if !(1..=self.nodes).contains(&self.primaries) {
+            return Err(Invalid::new("--primaries", "must be 1 to the number of nodes"));
+        }
+        if self.interval.is_zero() {
+            return Err(Invalid::new("--interval", "must be more than zero"));
+        }
         let ordinal = self.pod.strip_prefix(&self.name).and_then(|rest| rest.strip_prefix('-'));
-        let ordinal: usize = ordinal
-            .and_then(|ordinal| ordinal.parse().ok())
-            .with_context(|| format!("--pod must be like `{}-0`", self.name))?;
-        anyhow::ensure!(ordinal < self.nodes, "--pod is not one of --nodes");
+        let ordinal =
+            ordinal.and_then(|ordinal| ordinal.parse().ok()).filter(|ordinal| *ordinal < self.nodes);
+        let ordinal = ordinal.ok_or_else(|| {
+            Invalid::new("--pod", format!("must be `{}-0` to `{0}-{}`", self.name, self.nodes - 1))
+        })?;
         let hosts = (0..self.nodes).map(|nth| format!("{}-{nth}.{}", self.name, self.domain)).collect();
         let members =
             Members { hosts, port: self.node.port(), ordinal, node: self.node, primaries: self.primaries };

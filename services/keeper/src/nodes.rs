@@ -29,7 +29,7 @@ impl Node {
     /// Reads a line; `None` if it is none.
     pub(crate) fn parse(line: &str) -> Option<Self> {
         let words: Vec<&str> = line.split_whitespace().collect();
-        let [id, address, flags, primary, _ping, _pong, _epoch, link, slots @ ..] = words.as_slice() else {
+        let [id, address, flags, primary, _ping, _pong, _epoch, state, slots @ ..] = words.as_slice() else {
             return None;
         };
         let (address, names) = address.split_once(',').unwrap_or((address, ""));
@@ -43,7 +43,7 @@ impl Node {
             is_myself: has("myself"),
             is_handshake: has("handshake"),
             primary: (*primary != "-").then(|| (*primary).to_owned()),
-            is_linked: *link == "connected",
+            is_linked: *state == "connected",
             slots: slots.iter().filter_map(|range| parse_range(range)).collect(),
         })
     }

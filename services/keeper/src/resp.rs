@@ -35,8 +35,10 @@ impl Connection {
     }
 
     async fn exchange(&mut self, words: &[&str]) -> io::Result<String> {
-        let bulks: String = words.iter().map(|word| format!("${}\r\n{word}\r\n", word.len())).collect();
-        self.stream.write_all(format!("*{}\r\n{bulks}", words.len()).as_bytes()).await?;
+        self.stream.write_all(format!("*{}\r\n", words.len()).as_bytes()).await?;
+        for word in words {
+            self.stream.write_all(format!("${}\r\n{word}\r\n", word.len()).as_bytes()).await?;
+        }
         self.stream.flush().await?;
         let mut line = String::new();
         self.stream.read_line(&mut line).await?;

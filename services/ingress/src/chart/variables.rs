@@ -92,13 +92,13 @@ fn tokens() -> [Variable; 5] {
             "issuer",
             "text: the `iss` of access tokens",
             Form::Plain(json!(OTHER_HOST)),
-            |config| config.jwt.issuer = OTHER_HOST.to_owned(),
+            |config| OTHER_HOST.clone_into(&mut config.jwt.issuer),
         ),
         Variable::new(
             "audience",
             "text: the `aud` of access tokens",
             Form::Plain(json!(OTHER_HOST)),
-            |config| config.jwt.audience = OTHER_HOST.to_owned(),
+            |config| OTHER_HOST.clone_into(&mut config.jwt.audience),
         ),
         Variable::new("corsOrigins", "list of texts; empty: no page may call", Form::If, |config| {
             config.cors_origins.clear();

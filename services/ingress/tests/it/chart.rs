@@ -39,7 +39,7 @@ fn what_fits_into_a_config_map_is_small_enough() {
 /// These files with these values, as Helm would write them.
 fn with(chart: &[ChartFile], values: &Value) -> BTreeMap<String, Value> {
     let dot = json!({"envoy": values});
-    let files = chart.iter().filter(|file| file.name.ends_with(".yaml"));
+    let files = chart.iter().filter(|file| !file.name.ends_with("binpb"));
     let text = |file: &ChartFile| template::run(std::str::from_utf8(&file.content).unwrap(), &dot);
     files.map(|file| (file.name.clone(), parse(&text(file)))).collect()
 }
@@ -107,7 +107,7 @@ const CHOICES: [Choice; 6] = [
     (
         |config| config.limiter = Some(Limiter::new("limits.example:8080".parse().unwrap())),
         |values| {
-            values["limiter"] = json!({"host": "limits.example", "port": 8080, "timeout": "0.100000000s"})
+            values["limiter"] = json!({"host": "limits.example", "port": 8080, "timeout": "0.100000000s"});
         },
     ),
     (

@@ -23,7 +23,7 @@ use tokio::task::JoinSet;
 pub(crate) const PRIMARIES: usize = 3;
 
 const PASSWORD: &str = "not a \"secret\"";
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 const STEP: Duration = Duration::from_millis(100);
 
 /// Runs Valkey ("$@") until standard input ends, which it does however the test process goes. Ends it like a lost machine.
