@@ -5,6 +5,7 @@
 
 mod args;
 mod breaker;
+mod layout;
 mod positions;
 mod script;
 
@@ -30,6 +31,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::Instrument as _;
 
 pub use args::{InvalidNode, Node, RedisArgs};
+pub use layout::Layout;
 pub use script::{Argument, Script, hash_slot};
 
 use crate::Tasks;

@@ -2,6 +2,7 @@
 
 mod batch;
 mod blocks;
+mod denials;
 mod local;
 mod redis;
 

@@ -47,6 +47,12 @@ impl From<&str> for Argument {
     }
 }
 
+impl From<Vec<u8>> for Argument {
+    fn from(bytes: Vec<u8>) -> Self {
+        Self(Value::Bytes(bytes.into()))
+    }
+}
+
 impl Redis {
     /// Runs `script` on the server that has `keys`, which must share a hash tag.
     ///

@@ -9,11 +9,12 @@
 --   then for each counter FIVE values: 1 within the limit, 0 beyond, 2 beyond but from a known network; remaining; ms until it is as without
 --   any act; ms until there is room for this cost; the stamp that takes the act back.
 --
--- Ring (`w`): the number of the newest sub-bucket, then 21 counts, newest first, 4 bytes each. A window of 20 sub-buckets touches at most 21 of
+-- Ring (`w`): the number of the newest sub-bucket, the total, then 21 counts, newest first, 4 bytes each. A window of 20 sub-buckets touches at most 21 of
 -- them, so none ever holds more than the limit, and a caller that waits gets at least 20/21 of it.
 -- Exact (`e`): the microsecond of each admitted act, oldest first, 8 bytes each.
 -- Rate (`g`): the theoretical arrival time of GCRA in microseconds, 8 bytes.
-local SLOTS, FORMAT, TURN = 21, '>I4I4I4I4I4I4I4I4I4I4I4I4I4I4I4I4I4I4I4I4I4I4', 4294967296
+local SLOTS, TURN = 21, 4294967296
+local COUNTS = 'I4I4I4I4I4I4I4I4I4I4I4I4I4I4I4I4I4I4I4I4I4'
 local NETWORK_KEPT, DAY = 30 * 86400000, 86400000
 
 local writes = ARGV[1] == 'check'
@@ -39,7 +40,7 @@ function kinds.w(key, raw, cost, limit, window)
   local counts, used, oldest_newest = {current}, 0, 0
   for i = 2, SLOTS + 1 do counts[i] = 0 end
   if raw then
-    local old = {struct.unpack(FORMAT, raw)}
+    local old = {struct.unpack('>I4xxxx' .. COUNTS, raw)}
     local shift = (current - old[1]) % TURN
     if shift > TURN / 2 then
       -- The clock of a new master is behind the one that wrote: stay in the newest sub-bucket.
@@ -67,7 +68,7 @@ function kinds.w(key, raw, cost, limit, window)
   if oldest_newest > 0 then reset = (SLOTS + 1 - oldest_newest) * width + left end
   local function store()
     counts[2] = counts[2] + cost
-    redis.call('SET', key, struct.pack(FORMAT, unpack(counts)), 'PX', width * (SLOTS + 1))
+    redis.call('SET', key, struct.pack('>I4I4' .. COUNTS, counts[1], used + cost, unpack(counts, 2)), 'PX', width * (SLOTS + 1))
   end
   return room, math.max(0, limit - used), reset, wait, counts[1], store
 end

@@ -2,16 +2,19 @@
 --
 -- KEYS: counters with one hash tag. ARGV: for each counter kind, cost, span and the stamp that its admission gave (see check.lua).
 -- Returns how many acts were taken back: none where the window has passed.
-local SLOTS, FORMAT, TURN = 21, '>I4I4I4I4I4I4I4I4I4I4I4I4I4I4I4I4I4I4I4I4I4I4', 4294967296
+local SLOTS, TURN = 21, 4294967296
+local COUNTS = 'I4I4I4I4I4I4I4I4I4I4I4I4I4I4I4I4I4I4I4I4I4'
 local kinds = {}
 
 function kinds.w(key, raw, cost, _, stamp)
-  local counts = {struct.unpack(FORMAT, raw)}
+  local counts = {struct.unpack('>I4xxxx' .. COUNTS, raw)}
   local shift = (counts[1] - stamp) % TURN
   if shift >= SLOTS then return 0 end
   local taken = math.min(cost, counts[2 + shift])
   counts[2 + shift] = counts[2 + shift] - taken
-  redis.call('SET', key, struct.pack(FORMAT, counts[1], unpack(counts, 2, SLOTS + 1)), 'KEEPTTL')
+  local total = 0
+  for i = 2, SLOTS + 1 do total = total + counts[i] end
+  redis.call('SET', key, struct.pack('>I4I4' .. COUNTS, counts[1], total, unpack(counts, 2, SLOTS + 1)), 'KEEPTTL')
   return taken
 end
 

@@ -1,7 +1,8 @@
 //! Asks of concurrent requests, gathered into one script call per server: while a server answers, what is asked of it next waits and goes
 //! together. Alone, an ask goes at once.
 //!
-//! Only plain asks are gathered, whose limits are all windows. What the script leaves open is asked for by itself.
+//! Only plain asks are gathered, whose limits are all windows, and they are only admitted together: what the script doesn't admit is asked
+//! for by itself, and then denied or not.
 
 use std::{
     sync::Arc,
@@ -22,19 +23,15 @@ use super::{
 };
 use crate::rule::Algorithm;
 
-/// Decides over many asks.
+/// Admits what many ask for.
 pub const CHECK_MANY: &str = include_str!("../lua/check_many.lua");
 
 /// Asks in one call: as many as a server decides in less than a millisecond.
 const TOGETHER: usize = 64;
 /// Different limits in one call: their numbers are bytes.
 const LIMITS: usize = 255;
-/// Calls to one server at once: one is decided while another is on its way.
-const AT_ONCE: usize = 2;
 /// How long a layout is believed.
 const LAYOUT_FOR: Duration = Duration::from_millis(500);
-/// Bytes of a reply for each limit.
-const EACH: usize = 17;
 
 /// Where asks are handed in. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -53,14 +50,24 @@ struct Waiting {
 #[derive(Debug, Default)]
 struct Lane {
     waiting: Vec<Waiting>,
-    calls: usize,
+    /// Whether the server is being asked.
+    busy: bool,
 }
 
 /// How one call ended.
 struct Done {
     lane: usize,
-    asks: Vec<Waiting>,
+    batch: Batch,
     reply: Option<Vec<u8>>,
+}
+
+/// What goes in one call.
+struct Batch {
+    asks: Vec<Waiting>,
+    /// Every limit once.
+    limits: Vec<Item>,
+    /// Where the limits of each ask are among them.
+    numbers: Vec<Vec<u8>>,
 }
 
 /// Whether an ask may go with others.
@@ -102,21 +109,26 @@ async fn gather(redis: Redis, script: Arc<Script>, mut asks: mpsc::UnboundedRece
     let mut calls = FuturesUnordered::new();
     loop {
         tokio::select! {
-            count = asks.recv_many(&mut taken, TOGETHER * AT_ONCE) => {
+            count = asks.recv_many(&mut taken, TOGETHER) => {
                 if count == 0 {
                     return;
                 }
+                // Requests that came in the same packet ask next: they go along.
+                tokio::task::yield_now().await;
             }
             Some(done) = calls.next(), if !calls.is_empty() => finish(&mut lanes, done),
         }
         if looked.elapsed() > LAYOUT_FOR || layout == Layout::default() {
             (layout, looked) = (redis.layout(), Instant::now());
         }
+        while let Ok(asked) = asks.try_recv() {
+            taken.push(asked);
+        }
         taken.drain(..).for_each(|asked| enter(&mut lanes, &layout, asked));
         for (number, lane) in lanes.iter_mut().enumerate() {
-            while lane.calls < AT_ONCE && !lane.waiting.is_empty() {
-                lane.calls += 1;
-                calls.push(call(&redis, &script, number, take(&mut lane.waiting)));
+            if !lane.busy && !lane.waiting.is_empty() {
+                lane.busy = true;
+                calls.push(call(&redis, &script, number, Batch::new(take(&mut lane.waiting))));
             }
         }
     }
@@ -138,7 +150,7 @@ fn enter(lanes: &mut Vec<Lane>, layout: &Layout, asked: Waiting) {
 /// As many asks as may go together, the oldest first.
 fn take(waiting: &mut Vec<Waiting>) -> Vec<Waiting> {
     let mut limits = 0;
-    let fits = |asked: &Waiting| {
+    let mut fits = |asked: &Waiting| {
         limits += asked.items.len();
         limits <= LIMITS
     };
@@ -146,86 +158,93 @@ fn take(waiting: &mut Vec<Waiting>) -> Vec<Waiting> {
     waiting.drain(..count).collect()
 }
 
-async fn call(redis: &Redis, script: &Script, lane: usize, asks: Vec<Waiting>) -> Done {
-    let key = penalty_key(&asks[0].tag);
-    let reply = redis.run::<Vec<u8>>(script, vec![key], arguments(&asks)).await.ok();
-    Done { lane, asks, reply }
+async fn call(redis: &Redis, script: &Script, lane: usize, batch: Batch) -> Done {
+    let key = penalty_key(&batch.asks[0].tag);
+    let reply = redis.run::<Vec<u8>>(script, vec![key], batch.arguments()).await.ok();
+    Done { lane, batch, reply }
 }
 
-/// Each limit once, then the asks with the numbers of theirs.
-fn arguments(asks: &[Waiting]) -> Vec<Argument> {
-    let mut limits: Vec<&Item> = Vec::new();
-    let mut rest: Vec<Argument> = Vec::with_capacity(asks.len() * 2);
-    for asked in asks {
-        let number = |item| {
-            let same = |known: &&Item| known.cost == item.cost && Arc::ptr_eq(&known.rule, &item.rule);
+impl Batch {
+    fn new(asks: Vec<Waiting>) -> Self {
+        let mut limits: Vec<Item> = Vec::new();
+        let mut number = |item: &Item| {
+            let same = |known: &Item| known.cost == item.cost && Arc::ptr_eq(&known.rule, &item.rule);
             let position = limits.iter().position(same).unwrap_or_else(|| {
-                limits.push(item);
+                limits.push(item.clone());
                 limits.len() - 1
             });
-            u8::try_from(position + 1).unwrap_or(u8::MAX)
+            // Calls are cut before there are more.
+            u8::try_from(position).unwrap_or(u8::MAX)
         };
-        let numbers: Vec<u8> = asked.items.iter().map(number).collect();
-        rest.extend([asked.tag.as_str().into(), numbers.into()]);
+        let numbers = asks.iter().map(|asked| asked.items.iter().map(&mut number).collect()).collect();
+        Self { asks, limits, numbers }
     }
-    let mut arguments: Vec<Argument> = vec![i64::try_from(limits.len()).unwrap_or(0).into()];
-    for item in limits {
-        let (kind, span) = (kind(item.rule.algorithm), span(item.rule.algorithm));
-        let ending = format!("{}:{kind}{span}", item.rule.name);
-        let mut numbers = Vec::with_capacity(16);
-        numbers.extend(item.cost.to_be_bytes());
-        numbers.extend(item.rule.limit.to_be_bytes());
-        numbers.extend(span.to_be_bytes());
-        arguments.extend([ending.into(), numbers.into()]);
+
+    fn arguments(&self) -> Vec<Argument> {
+        let mut arguments = Vec::with_capacity(1 + 2 * (self.limits.len() + self.asks.len()));
+        arguments.push(Argument::from(i64::try_from(self.limits.len()).unwrap_or(0)));
+        for item in &self.limits {
+            let (kind, span) = (kind(item.rule.algorithm), span(item.rule.algorithm));
+            let mut numbers = Vec::with_capacity(16);
+            numbers.extend(item.cost.to_be_bytes());
+            numbers.extend(item.rule.limit.to_be_bytes());
+            numbers.extend(span.to_be_bytes());
+            arguments.extend([format!("{}:{kind}{span}", item.rule.name).into(), numbers.into()]);
+        }
+        for (asked, numbers) in self.asks.iter().zip(&self.numbers) {
+            // The script counts from 1 on.
+            let numbers: Vec<u8> = numbers.iter().map(|number| number + 1).collect();
+            arguments.extend([asked.tag.as_str().into(), numbers.into()]);
+        }
+        arguments
     }
-    arguments.extend(rest);
-    arguments
 }
 
 /// Tells everybody of a call how it ended. Behind one that failed nobody goes on waiting for the same server.
 fn finish(lanes: &mut [Lane], done: Done) {
     let lane = &mut lanes[done.lane];
-    lane.calls -= 1;
-    let Some(reply) = done.reply else {
-        for asked in done.asks.into_iter().chain(lane.waiting.drain(..)) {
+    lane.busy = false;
+    let Batch { asks, limits, numbers } = done.batch;
+    let Some((ends, mut rest)) = done.reply.as_deref().and_then(|reply| ends(reply, limits.len())) else {
+        for asked in asks.into_iter().chain(lane.waiting.drain(..)) {
             let _ = asked.told.send(Err(Away));
         }
         return;
     };
-    let mut rest = reply.as_slice();
-    for asked in done.asks {
-        let _ = asked.told.send(read(&mut rest, &asked.items).ok_or(Away));
+    for (asked, numbers) in asks.into_iter().zip(numbers) {
+        let _ = asked.told.send(read(&mut rest, &numbers, &ends).ok_or(Away));
     }
+}
+
+/// For each limit when a counter is as without any act, and the stamp of an act; and the rest of the reply.
+fn ends(reply: &[u8], limits: usize) -> Option<(Vec<(Duration, i64)>, &[u8])> {
+    let (head, rest) = reply.split_at_checked(limits * 8)?;
+    let end = |pair: &[u8]| Some((from_millis(number(pair)?.into()), number(&pair[4..])?.into()));
+    Some((head.chunks_exact(8).map(end).collect::<Option<_>>()?, rest))
 }
 
 /// The next answer of a reply, taken off it. The outer None: the reply is of another form.
-fn read(rest: &mut &[u8], items: &[Item]) -> Option<Option<Answer>> {
-    let (decided, after) = rest.split_first()?;
-    *rest = after;
-    if *decided == 2 {
+fn read(rest: &mut &[u8], numbers: &[u8], ends: &[(Duration, i64)]) -> Option<Option<Answer>> {
+    if !take_admitted(rest)? {
         return Some(None);
     }
-    let (mine, after) = rest.split_at_checked(items.len() * EACH)?;
+    let (mine, after) = rest.split_at_checked(numbers.len() * 4)?;
     *rest = after;
-    let admitted = *decided == 1;
-    if !admitted && items.iter().any(|item| item.rule.penalty.is_some()) {
-        // A denial that counts towards a penalty, which the other script does.
-        return Some(None);
-    }
-    let standings = mine.chunks_exact(EACH).map(standing).collect::<Option<Vec<_>>>()?;
-    Some(Some(Answer { admitted, penalty: None, network_known: false, standings, local: false }))
+    let standing = |(limit, remaining): (&u8, &[u8])| {
+        let (reset, stamp) = *ends.get(usize::from(*limit))?;
+        let remaining = number(remaining)?;
+        Some(Standing { verdict: Verdict::Within, remaining, reset, wait: Duration::ZERO, stamp })
+    };
+    let standings = numbers.iter().zip(mine.chunks_exact(4)).map(standing).collect::<Option<Vec<_>>>()?;
+    Some(Some(Answer { admitted: true, penalty: None, network_known: false, standings, local: false }))
 }
 
-fn standing(bytes: &[u8]) -> Option<Standing> {
-    let (verdict, numbers) = bytes.split_first()?;
-    let mut numbers = numbers
-        .chunks_exact(4)
-        .filter_map(|number| Some(u32::from_be_bytes(number.try_into().ok()?)));
-    Some(Standing {
-        verdict: if *verdict == 1 { Verdict::Within } else { Verdict::Beyond },
-        remaining: numbers.next()?,
-        reset: from_millis(numbers.next()?.into()),
-        wait: from_millis(numbers.next()?.into()),
-        stamp: numbers.next()?.into(),
-    })
+fn take_admitted(rest: &mut &[u8]) -> Option<bool> {
+    let (admitted, after) = rest.split_first()?;
+    *rest = after;
+    Some(*admitted == 1)
+}
+
+fn number(bytes: &[u8]) -> Option<u32> {
+    Some(u32::from_be_bytes(*bytes.first_chunk()?))
 }

@@ -1,6 +1,6 @@
 //! Counts for all pods, in Redis. One round trip for all limits of a principal.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use platform::{
     Tasks,
@@ -8,8 +8,11 @@ use platform::{
 };
 
 use super::{
-    Answer, Ask, Away, Held, Item, Mode, Refund, Standing, Store, Verdict, counter_key, kind, span,
+    Answer, Ask, Away, Held, Item, Mode, Refund, Standing, Store, Verdict,
     batch::{self, Batches},
+    counter_key,
+    denials::Denials,
+    kind, span,
 };
 
 /// Decides over all limits of one principal.
@@ -34,7 +37,9 @@ pub struct RedisStore {
     learn: Script,
     forget: Script,
     probe: Script,
+    /// Both are there where the pace matters.
     batches: Option<Batches>,
+    denials: Option<Denials>,
 }
 
 impl RedisStore {
@@ -53,12 +58,15 @@ impl RedisStore {
             forget: Script::new("limit.forget", "return redis.call('DEL', KEYS[1])"),
             probe: Script::new("limit.probe", "return redis.call('EXISTS', KEYS[1])"),
             batches: None,
+            denials: None,
         }
     }
 
-    /// Lets asks of concurrent requests go together, decided by `script`, which is [`batch::CHECK_MANY`] except in tests.
+    /// Lets asks of concurrent requests go together, admitted by `script`, which is [`batch::CHECK_MANY`] except in tests, and doesn't ask
+    /// again where it is certain that the answer is still no.
     #[must_use]
     pub fn gathering(mut self, script: &'static str, tasks: &Tasks) -> Self {
+        self.denials = Some(Denials::new());
         self.batches = Some(Batches::start(self.redis.clone(), script, tasks));
         self
     }
@@ -85,23 +93,8 @@ impl RedisStore {
         Ok(found > 0)
     }
 
-    /// Whether the server that has `key` answers.
-    pub async fn answers(&self, key: &str) -> bool {
-        let answer: Result<i64, Unavailable> =
-            self.redis.run(&self.probe, vec![key.to_owned()], Vec::new()).await;
-        answer.is_ok()
-    }
-}
-
-impl Store for RedisStore {
-    async fn check(&self, ask: &Ask, mode: Mode) -> Result<Answer, Away> {
-        if let Some(batches) = &self.batches
-            && mode == Mode::Count
-            && batch::is_plain(ask)
-            && let Some(answer) = batches.check(ask).await?
-        {
-            return Ok(answer);
-        }
+    /// Decides over one ask by itself.
+    async fn check_alone(&self, ask: &Ask, mode: Mode) -> Result<Answer, Away> {
         let mut keys = vec![penalty_key(&ask.tag), networks_key(&ask.tag)];
         let mut arguments: Vec<Argument> = vec![if mode == Mode::Count { "check" } else { "peek" }.into()];
         for item in &ask.items {
@@ -118,6 +111,35 @@ impl Store for RedisStore {
         }
         let reply: Vec<i64> = self.redis.run(&self.check, keys, arguments).await?;
         answer(&reply, ask.items.len()).ok_or(Away)
+    }
+
+    /// Whether the server that has `key` answers.
+    pub async fn answers(&self, key: &str) -> bool {
+        let answer: Result<i64, Unavailable> =
+            self.redis.run(&self.probe, vec![key.to_owned()], Vec::new()).await;
+        answer.is_ok()
+    }
+}
+
+impl Store for RedisStore {
+    async fn check(&self, ask: &Ask, mode: Mode) -> Result<Answer, Away> {
+        if mode == Mode::Peek {
+            return self.check_alone(ask, mode).await;
+        }
+        if let Some(denied) = self.denials.as_ref().and_then(|denials| denials.known(ask, Instant::now())) {
+            return Ok(denied);
+        }
+        if let Some(batches) = &self.batches
+            && batch::is_plain(ask)
+            && let Some(admitted) = batches.check(ask).await?
+        {
+            return Ok(admitted);
+        }
+        let answer = self.check_alone(ask, mode).await?;
+        if let Some(denials) = &self.denials {
+            denials.saw(ask, &answer, Instant::now());
+        }
+        Ok(answer)
     }
 
     async fn refund(&self, refunds: &[Refund]) -> Result<(), Away> {
