@@ -17,16 +17,16 @@ use crate::world::{breakable, buyer, seller};
 const ORDERS: usize = 500;
 
 /// Sends a signal to a process of the stack.
-fn signal(signal: &str, pid: i32) {
+pub(crate) fn signal(signal: &str, pid: i32) {
     let status = Command::new("kill").args([&format!("-{signal}"), &pid.to_string()]).status().unwrap();
     assert!(status.success(), "kill -{signal} {pid}");
 }
 
 /// Processes that hang for as long as this lives: a test that fails must not leave them hanging.
-struct Hanging(Vec<i32>);
+pub(crate) struct Hanging(Vec<i32>);
 
 impl Hanging {
-    fn new(pids: Vec<i32>) -> Self {
+    pub(crate) fn new(pids: Vec<i32>) -> Self {
         for pid in &pids {
             signal("STOP", *pid);
         }

@@ -13,4 +13,5 @@ mod python;
 mod rest;
 mod trace;
 mod up;
+mod watch;
 mod world;
