@@ -2,7 +2,6 @@
 
 mod client;
 pub mod lease;
-pub mod release;
 pub mod secrets;
 pub mod testing;
 
