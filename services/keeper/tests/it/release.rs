@@ -83,6 +83,12 @@ impl Release {
         let mut release = Self { name, names, server, folder, pods, nodes, keepers: JoinSet::new() };
         (0..nodes).for_each(|nth| release.start(nth, new_ip()));
         release
+            .eventually(|| {
+                let silent = (0..nodes).find(|nth| !release.say(*nth, "PING").contains("+PONG"));
+                silent.map_or(Ok(()), |nth| Err(format!("node {nth} does not answer")))
+            })
+            .await;
+        release
     }
 
     /// So many nodes that are a cluster, with their keepers.
@@ -174,8 +180,12 @@ impl Release {
 
     /// Every node serves or follows, knows all others and nobody else, and no primary is without a replica.
     pub(crate) async fn becomes_whole(&self) {
+        self.eventually(|| self.check()).await;
+    }
+
+    async fn eventually(&self, condition: impl Fn() -> Result<(), String>) {
         let end = Instant::now() + PATIENCE;
-        while let Err(problem) = self.check() {
+        while let Err(problem) = condition() {
             assert!(Instant::now() < end, "{}: {problem}", self.name);
             tokio::time::sleep(STEP).await;
         }
