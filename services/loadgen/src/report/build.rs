@@ -234,6 +234,8 @@ fn environment(plan: &Plan, evidence: &Evidence<'_>) -> BTreeMap<String, String>
         "{} registered, {} logged in, {} resumed, {} with tokens signed by the tool",
         identities.registered, identities.logged_in, identities.resumed, identities.minted
     );
+    let journeys: Vec<String> =
+        plan.scenario.journeys.iter().map(|journey| format!("{} {}", journey.name, journey.weight)).collect();
     let processes: Vec<&str> =
         plan.stack.iter().flat_map(|stack| stack.pids.keys()).map(String::as_str).collect();
     let read = |path: &str| std::fs::read_to_string(path).unwrap_or_default().trim().to_owned();
@@ -243,6 +245,8 @@ fn environment(plan: &Plan, evidence: &Evidence<'_>) -> BTreeMap<String, String>
         ("load average at the end", read("/proc/loadavg")),
         ("build of the generator", if cfg!(debug_assertions) { "debug" } else { "optimised" }.to_owned()),
         ("identities", prepared),
+        ("journeys by weight", journeys.join(", ")),
+        ("Zipf's exponent of the demand", plan.scenario.sku_skew.to_string()),
         (VERSION, plan.version.clone()),
         ("processes of the stack", processes.join(", ")),
     ]
