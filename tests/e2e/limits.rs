@@ -1,5 +1,7 @@
 //! Rate limits, by rules of this test on a stack of its own: who is refused, in which words, and what holds without the limiter.
 
+mod login;
+
 use std::{
     io::Write as _,
     process::{Command, Output},
@@ -73,6 +75,10 @@ async fn a_stranger_beyond_the_limit_is_told_over_rest_when_to_come_back() {
     assert!(body["message"].as_str().unwrap().contains("`strangers` of 5"), "{body}");
     let wait: u64 = reply.header("retry-after").unwrap().parse().unwrap();
     assert!((1..=3_600).contains(&wait), "{reply:?}");
+    let details = &body["details"];
+    assert_eq!(details[0]["reason"], "RATE_LIMITED", "{body}");
+    assert_eq!(details[1]["retryDelay"], format!("{wait}s"), "{body}");
+    assert_eq!(details[2]["violations"][0]["description"], body["message"], "{body}");
     assert_eq!(reply.header("ratelimit-policy"), Some("\"strangers\";q=5;w=3600"));
     assert!(reply.header("ratelimit").unwrap().starts_with("\"strangers\";r=0;t="), "{reply:?}");
 }
