@@ -27,6 +27,9 @@ pub(crate) const TOKEN_OPTIONAL: &str = "optional";
 pub(crate) const CLAIMS: &str = "claims";
 
 const PROVIDER: &str = "sipup";
+/// Tokens that each worker remembers as checked. Checking one anew costs 140 µs, half as much as all the rest of a call; remembering one
+/// costs 10 KiB. Users stay on their connection's worker, so two workers are enough for 20,000 of them.
+const CACHED_TOKENS: u32 = 10_000;
 /// Lists of full pages with long texts; what is larger belongs into pages.
 const MAX_JSON_RESPONSE: u32 = 32 << 20;
 
@@ -180,7 +183,7 @@ fn provider(config: &Config) -> JwtProvider {
             JwtClaimToHeader { header_name: "x-user-id", claim_name: "sub" },
             JwtClaimToHeader { header_name: "x-user-role", claim_name: "role" },
         ],
-        jwt_cache_config: JwtCacheConfig { jwt_cache_size: 1_000 },
+        jwt_cache_config: JwtCacheConfig { jwt_cache_size: CACHED_TOKENS },
     }
 }
 
