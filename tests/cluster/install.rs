@@ -16,6 +16,7 @@ use crate::{
     helm::{self, chart, helm},
     kubectl::{apply, kubectl, list, name, run},
     release::{MAIN, Release, component, namespace},
+    settings::Settings,
 };
 
 const SECOND: Release = Release("second");
@@ -72,15 +73,23 @@ pub(crate) fn capacity_is_as_planned() -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Beside the first, in the same namespace: its HPA goes by CPU, since the API of metrics belongs to the first.
+/// Beside the first, in the same namespace: its HPA goes by CPU, since the API of metrics belongs to the first. Installed by Helm 3
+/// where there is one, which keeps what `kubectl scale` has set as Helm 4 does.
 pub(crate) fn second_release() -> anyhow::Result<()> {
-    helm::upgrade("helm", SECOND.0, &chart(), &["tracing.bundledUi.enabled=false"])?;
+    let program = Settings::here().helm3.as_deref().unwrap_or("helm");
+    let fixed = "services.orders.autoscaling.enabled=false";
+    helm::upgrade(program, SECOND.0, &chart(), &[fixed])?;
     let took = SECOND.until_ready()?;
     helm(&["test", SECOND.0])?;
     let metrics = crate::scaling::hpa(SECOND, "catalog")?["spec"]["metrics"].clone();
     let users = metrics.as_array().is_some_and(|all| all.iter().any(|metric| metric["type"] == "Object"));
     ensure!(!users, "the second release's HPA asks for a metric that is not its own: {metrics}");
-    announce(&format!("a second release is ready, {took:.0?} after Helm"));
+    announce(&format!("a second release is ready, {took:.0?} after {program}"));
+    kubectl(&["scale", &format!("deployment/{}", SECOND.object("orders")), "--replicas=2"])?;
+    helm::upgrade(program, SECOND.0, &chart(), &[fixed, "defaults.podAnnotations.sipup-test=changed"])?;
+    ensure!(SECOND.replicas("orders")? == 2, "an upgrade by {program} changed what kubectl scale had set");
+    run(program, &["rollback", SECOND.0, "--namespace", namespace(), "--wait", "--timeout", "8m"])?;
+    ensure!(SECOND.replicas("orders")? == 2, "a rollback by {program} changed what kubectl scale had set");
     helm(&["uninstall", SECOND.0, "--wait"])?;
     ensure!(!MAIN.pods("catalog")?.is_empty(), "the first release went with the second");
     helm(&["test", MAIN.0]).map(drop)

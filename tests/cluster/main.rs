@@ -51,11 +51,18 @@ fn main() -> ExitCode {
     let trials = TESTS
         .iter()
         .map(|&(name, test)| {
-            Trial::test(name, move || test().map_err(|error| Failed::from(format!("{error:?}"))))
+            Trial::test(name, move || test().map_err(|error| told(&error)))
                 .with_ignored_flag(settings.is_none())
         })
         .collect();
     libtest_mimic::run(&arguments, trials).exit_code()
+}
+
+/// A failure, said at once: the tests go on for long.
+fn told(error: &anyhow::Error) -> Failed {
+    let text = format!("{error:?}");
+    announce(&text);
+    Failed::from(text)
 }
 
 /// Says something to whoever watches the tests, captured or not.

@@ -7,7 +7,7 @@ use std::sync::LazyLock;
 pub(crate) struct Settings {
     /// Repository and tag of the image under test.
     pub image: (String, String),
-    /// The second chart tool to install with, where there is one: Helm 3.
+    /// Helm 3, where there is one, to install the second release with.
     pub helm3: Option<String>,
     /// Namespace for everything; made and deleted by the tests.
     pub namespace: String,
