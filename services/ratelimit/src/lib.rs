@@ -95,8 +95,9 @@ fn active_window(text: &str) -> Result<Duration, String> {
 pub async fn serve(args: Args, ctx: Context) -> anyhow::Result<()> {
     let redis = ctx.redis(&args.redis).await?;
     let rules = RuleBook::watch(args.rules, ctx.clock.clone(), &ctx.tasks).context("rate limit rules")?;
+    let store = redis.clone().map(RedisStore::new);
     let store =
-        redis.clone().map(|redis| Arc::new(RedisStore::new(redis).gathering(store::CHECK_MANY, &ctx.tasks)));
+        store.map(|store| store.remembering_denials().gathering(store::CHECK_MANY, &ctx.tasks)).map(Arc::new);
     let (pod, pods) = (Uuid::new_v4().to_string(), Arc::new(AtomicU32::new(args.pods)));
 
     let penalties = Penalties::new(redis.clone().zip(store.clone()), ctx.clock.clone(), &ctx.tasks);

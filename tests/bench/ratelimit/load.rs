@@ -22,6 +22,8 @@ pub(crate) type Clients = Vec<RateLimitServiceClient<Channel>>;
 const AT_ONCE: usize = 512;
 /// An open loop starts what is due this often.
 const TICK: Duration = Duration::from_micros(500);
+/// A caller that waits for longer gives up; Envoy's own time-out is a few dozen milliseconds.
+const PATIENCE: Duration = Duration::from_secs(1);
 
 /// What became of a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -108,10 +110,10 @@ async fn one(
 ) -> Call {
     let request = shape.request(number);
     let sent = Instant::now();
-    let outcome = match client.should_rate_limit(request).await {
-        Ok(answer) if answer.get_ref().overall_code() == Code::Ok => Outcome::Allowed,
-        Ok(_) => Outcome::Denied,
-        Err(_) => Outcome::Failed,
+    let outcome = match tokio::time::timeout(PATIENCE, client.should_rate_limit(request)).await {
+        Ok(Ok(answer)) if answer.get_ref().overall_code() == Code::Ok => Outcome::Allowed,
+        Ok(Ok(_)) => Outcome::Denied,
+        Ok(Err(_)) | Err(_) => Outcome::Failed,
     };
     Call { due, sent, answered: Instant::now(), outcome }
 }

@@ -17,7 +17,7 @@ const HEADER: &str = "                                  peer                    
                       requests                          rate   p50 ms   p99 ms   cpu  valkey     rate   p50 ms   p99 ms   cpu  valkey    rate    p99";
 
 /// The requests of both tables.
-const SHAPES: [(&str, Shape); 8] = [
+const SHAPES: [(&str, Shape); 7] = [
     ("1 descriptor", Shape::Principals(1)),
     ("2 descriptors, 2 principals", Shape::Principals(2)),
     ("10 descriptors, 10 principals", Shape::Principals(10)),
@@ -25,7 +25,6 @@ const SHAPES: [(&str, Shape); 8] = [
     ("10 descriptors of 1 user", Shape::Classes(10)),
     ("1 descriptor, 1 hot user", Shape::Hot),
     ("1 descriptor, 1 denied user", Shape::Denied),
-    ("no limit applies", Shape::Principals(0)),
 ];
 
 /// One measurement.

@@ -212,37 +212,49 @@ fn finish(lanes: &mut [Lane], done: Done) {
         return;
     };
     for (asked, numbers) in asks.into_iter().zip(numbers) {
-        let _ = asked.told.send(read(&mut rest, &numbers, &ends).ok_or(Away));
+        let _ = asked.told.send(read(&mut rest, &numbers, &ends));
     }
 }
 
-/// For each limit when a counter is as without any act, and the stamp of an act; and the rest of the reply.
-fn ends(reply: &[u8], limits: usize) -> Option<(Vec<(Duration, i64)>, &[u8])> {
+/// What the answers of a call have in common.
+struct End {
+    /// When a counter of this limit is as without any act.
+    reset: Duration,
+    /// Takes an act back.
+    stamp: i64,
+}
+
+/// For each limit its end; and the rest of the reply.
+fn ends(reply: &[u8], limits: usize) -> Option<(Vec<End>, &[u8])> {
     let (head, rest) = reply.split_at_checked(limits * 8)?;
-    let end = |pair: &[u8]| Some((from_millis(number(pair)?.into()), number(&pair[4..])?.into()));
+    let end = |pair: &[u8]| {
+        Some(End { reset: from_millis(number(pair)?.into()), stamp: number(&pair[4..])?.into() })
+    };
     Some((head.chunks_exact(8).map(end).collect::<Option<_>>()?, rest))
 }
 
-/// The next answer of a reply, taken off it. The outer None: the reply is of another form.
-fn read(rest: &mut &[u8], numbers: &[u8], ends: &[(Duration, i64)]) -> Option<Option<Answer>> {
-    if !take_admitted(rest)? {
-        return Some(None);
+/// The next answer of a reply, taken off it; None where the act was not admitted.
+fn read(rest: &mut &[u8], numbers: &[u8], ends: &[End]) -> Result<Option<Answer>, Away> {
+    let (admitted, after) = rest.split_first().ok_or(Away)?;
+    if *admitted == 0 {
+        *rest = after;
+        return Ok(None);
     }
-    let (mine, after) = rest.split_at_checked(numbers.len() * 4)?;
+    let (mine, after) = after.split_at_checked(numbers.len() * 4).ok_or(Away)?;
     *rest = after;
     let standing = |(limit, remaining): (&u8, &[u8])| {
-        let (reset, stamp) = *ends.get(usize::from(*limit))?;
-        let remaining = number(remaining)?;
-        Some(Standing { verdict: Verdict::Within, remaining, reset, wait: Duration::ZERO, stamp })
+        let end = ends.get(usize::from(*limit))?;
+        Some(Standing {
+            verdict: Verdict::Within,
+            remaining: number(remaining)?,
+            reset: end.reset,
+            wait: Duration::ZERO,
+            stamp: end.stamp,
+        })
     };
-    let standings = numbers.iter().zip(mine.chunks_exact(4)).map(standing).collect::<Option<Vec<_>>>()?;
-    Some(Some(Answer { admitted: true, penalty: None, network_known: false, standings, local: false }))
-}
-
-fn take_admitted(rest: &mut &[u8]) -> Option<bool> {
-    let (admitted, after) = rest.split_first()?;
-    *rest = after;
-    Some(*admitted == 1)
+    let standings = numbers.iter().zip(mine.chunks_exact(4)).map(standing).collect::<Option<Vec<_>>>();
+    let standings = standings.ok_or(Away)?;
+    Ok(Some(Answer { admitted: true, penalty: None, network_known: false, standings, local: false }))
 }
 
 fn number(bytes: &[u8]) -> Option<u32> {

@@ -62,11 +62,16 @@ impl RedisStore {
         }
     }
 
-    /// Lets asks of concurrent requests go together, admitted by `script`, which is [`batch::CHECK_MANY`] except in tests, and doesn't ask
-    /// again where it is certain that the answer is still no.
+    /// Doesn't ask again where it is certain that the answer is still no.
+    #[must_use]
+    pub fn remembering_denials(mut self) -> Self {
+        self.denials = Some(Denials::new());
+        self
+    }
+
+    /// Lets asks of concurrent requests go together, admitted by `script`, which is [`batch::CHECK_MANY`] except in tests.
     #[must_use]
     pub fn gathering(mut self, script: &'static str, tasks: &Tasks) -> Self {
-        self.denials = Some(Denials::new());
         self.batches = Some(Batches::start(self.redis.clone(), script, tasks));
         self
     }
@@ -90,6 +95,9 @@ impl RedisStore {
     /// [`Away`].
     pub async fn forget_penalty(&self, tag: &str) -> Result<bool, Away> {
         let found: i64 = self.redis.run(&self.forget, vec![penalty_key(tag)], Vec::new()).await?;
+        if let Some(denials) = &self.denials {
+            denials.forget(tag);
+        }
         Ok(found > 0)
     }
 

@@ -40,14 +40,33 @@ fn rules() -> impl Strategy<Value = String> {
     )
 }
 
+/// Rules of the kind that is asked for together.
+fn windows() -> impl Strategy<Value = String> {
+    (4_u32..30, 4_u32..30, 20_u64..4_000, 20_u64..4_000).prop_map(|(limit, other, window, longer)| {
+        format!(
+            "rules:\n- {{name: one, per: [user], limit: {limit}, window: {window}ms}}\n\
+             - {{name: two, per: [user], limit: {other}, window: {longer}ms}}\n"
+        )
+    })
+}
+
 #[test]
 fn the_script_decides_as_the_algorithms_do() {
+    decides_as_the_algorithms_do(rules());
+}
+
+#[test]
+fn the_script_for_many_asks_decides_as_the_algorithms_do() {
+    decides_as_the_algorithms_do(windows());
+}
+
+fn decides_as_the_algorithms_do(rules: impl Strategy<Value = String>) {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
     let time = Time::start();
     let pod = runtime.block_on(Pod::at(BOTS, &time));
     let mut runner = TestRunner::new(Config { cases: 64, failure_persistence: None, ..Config::default() });
     runner
-        .run(&(rules(), steps()), |(rules, steps)| runtime.block_on(agree(&pod, &time, &rules, &steps)))
+        .run(&(rules, steps()), |(rules, steps)| runtime.block_on(agree(&pod, &time, &rules, &steps)))
         .unwrap();
     runtime.block_on(pod.stop());
 }

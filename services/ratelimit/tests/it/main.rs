@@ -11,3 +11,4 @@ mod pods;
 mod rules;
 mod simulation;
 mod support;
+mod together;

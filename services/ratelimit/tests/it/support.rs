@@ -28,7 +28,7 @@ use ratelimit::{
     penalties::Penalties,
     rules::{RuleBook, Rules},
     shadow::Shadow,
-    store::{CHECK, LEARN, LocalStore, RedisStore},
+    store::{CHECK, CHECK_MANY, LEARN, LocalStore, RedisStore},
 };
 use tokio_util::sync::CancellationToken;
 use tonic::transport::Channel;
@@ -124,12 +124,14 @@ pub(crate) struct Pod {
 impl Pod {
     /// A pod with a clock of its own on the Valkey of all tests.
     pub(crate) async fn start(rules: &str, clock: Clock) -> Self {
-        Self::with_scripts(rules, clock, CHECK, LEARN).await
+        Self::with_scripts(rules, clock, [CHECK, LEARN, CHECK_MANY]).await
     }
 
-    async fn with_scripts(rules: &str, clock: Clock, check: &'static str, learn: &'static str) -> Self {
+    async fn with_scripts(rules: &str, clock: Clock, scripts: [&'static str; 3]) -> Self {
+        let [check, learn, many] = scripts;
         let (redis, tasks, stop) = connect(local::testing::services().await.redis_nodes()).await;
-        let store = Arc::new(RedisStore::with_scripts(redis.clone(), check, learn));
+        let store = RedisStore::with_scripts(redis.clone(), check, learn).gathering(many, &tasks);
+        let store = Arc::new(store);
         until("every server answers", async || {
             for key in ["limit:{a}", "limit:{b}", "limit:{c}"] {
                 if !store.answers(key).await {
@@ -160,9 +162,13 @@ impl Pod {
         let time = "cjson.decode(redis.call('GET', string.match(KEYS[1], '^[^}]*}') .. ':now') or '[0,0]')";
         // Keys expire by the server's own clock, which a busy machine lets run ahead of this one.
         let with_time = |script: &str| -> &'static str {
-            script.replace("redis.call('TIME')", time).replace("'PX', ", "'PX', 600000 + ").leak()
+            script
+                .replace("redis.call('TIME')", time)
+                .replace("call('TIME')", time)
+                .replace("'PX', ", "'PX', 600000 + ")
+                .leak()
         };
-        Self::with_scripts(rules, at.clock.clone(), with_time(CHECK), with_time(LEARN)).await
+        Self::with_scripts(rules, at.clock.clone(), [CHECK, LEARN, CHECK_MANY].map(with_time)).await
     }
 
     pub(crate) async fn stop(self) {
