@@ -5,7 +5,7 @@ use std::{sync::LazyLock, time::Duration};
 use fred::{interfaces::KeysInterface as _, types::scripts::Script};
 use uuid::Uuid;
 
-use super::{Redis, Unavailable};
+use super::{Redis, Unavailable, script};
 use crate::Position;
 
 /// The later of two positions stays: writes of one user may be told in another order than they were made.
@@ -44,7 +44,8 @@ impl Redis {
         keep_for: Duration,
     ) -> Result<(), Unavailable> {
         let millis = keep_for.as_millis().max(1).to_string();
-        let record = RECORD.evalsha_with_reload(&self.0.client, key(user), vec![encode(position), millis]);
+        let arguments = vec![encode(position).into(), millis.into()];
+        let record = script::run(&self.0.client, &RECORD, key(user).into(), arguments);
         let _: i64 = self.command("position.record", record).await?;
         Ok(())
     }

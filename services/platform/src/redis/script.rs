@@ -2,7 +2,12 @@
 
 use std::fmt;
 
-use fred::types::{FromValue, MultipleKeys, Value};
+use fred::{
+    clients::Client,
+    error::Error,
+    interfaces::LuaInterface as _,
+    types::{FromValue, MultipleKeys, Value},
+};
 
 use super::{Redis, Unavailable};
 
@@ -67,7 +72,26 @@ impl Redis {
     ) -> Result<T, Unavailable> {
         let arguments: Vec<Value> = arguments.into_iter().map(|argument| argument.0).collect();
         let keys = MultipleKeys::from(keys);
-        self.command(script.name, script.script.evalsha_with_reload(&self.0.client, keys, arguments)).await
+        self.command(script.name, run(&self.0.client, &script.script, keys, arguments)).await
+    }
+}
+
+/// Runs `script` by its hash, and whole where that server has not seen it, which then keeps it.
+///
+/// Loading it on all servers would make the client wait for every answer that it is owed first: one server that hangs, and nobody would be
+/// answered, not even once its replica has its place.
+pub(super) async fn run<T: FromValue>(
+    client: &Client,
+    script: &fred::types::scripts::Script,
+    keys: MultipleKeys,
+    arguments: Vec<Value>,
+) -> Result<T, Error> {
+    match client.evalsha(script.sha1().clone(), keys.clone(), arguments.clone()).await {
+        Err(error) if error.details().starts_with("NOSCRIPT") => {
+            let Some(lua) = script.lua() else { return Err(error) };
+            client.eval(lua.clone(), keys, arguments).await
+        }
+        outcome => outcome,
     }
 }
 
