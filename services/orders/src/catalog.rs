@@ -7,7 +7,7 @@ use platform::{
 use proto::catalog::v1::{
     BatchGetProductsRequest, Product as Answer, catalog_service_client::CatalogServiceClient,
 };
-use tonic::{Request, codec::CompressionEncoding};
+use tonic::Request;
 
 use crate::{
     draft::{OrderDraft, Sku},
@@ -28,9 +28,10 @@ pub(crate) struct Catalog {
 impl Catalog {
     /// Connects in the background. While the catalogue is away, orders are still shown, changed and answered again; so readiness
     /// doesn't wait for it.
+    ///
+    /// Answers come as they are: to compress and expand them costs more than to carry them from one pod to another.
     pub(crate) fn connect(url: &ServiceUrl, tasks: &Tasks) -> Self {
         let client = CatalogServiceClient::new(Channel::connect("catalog", url, tasks))
-            .accept_compressed(CompressionEncoding::Gzip)
             .max_decoding_message_size(MAX_ANSWER);
         Self { client }
     }

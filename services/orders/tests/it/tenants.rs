@@ -102,6 +102,7 @@ async fn the_catalogue_is_asked_once_without_the_buyers_token_and_with_a_deadlin
     assert_eq!(calls.len(), 1);
     let header = |name: &str| calls[0].get(name).map(|value| value.to_str().unwrap());
     assert_eq!(header("authorization"), None);
+    assert_eq!(header("grpc-accept-encoding"), None, "compressing costs more than it spares");
     assert!(header("grpc-timeout").is_some_and(|left| left.ends_with('m') && left.len() <= 6), "{calls:?}");
     // What the caller has seen, the catalogue must not fall behind.
     assert_eq!(header("sipup-lsn"), Some("1-10"));
