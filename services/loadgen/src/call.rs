@@ -129,11 +129,13 @@ pub(crate) struct Failure {
     pub(crate) message: String,
     /// The reason in the error's details, if there is one.
     pub(crate) reason: String,
+    /// Whether the call never left, because its connection was about to end.
+    pub(crate) unsent: bool,
 }
 
 impl Failure {
     pub(crate) fn new(code: impl Into<Cow<'static, str>>, message: impl Into<String>) -> Self {
-        Self { code: code.into(), message: message.into(), reason: String::new() }
+        Self { code: code.into(), message: message.into(), reason: String::new(), unsent: false }
     }
 }
 

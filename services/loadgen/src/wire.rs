@@ -1,4 +1,6 @@
-//! Connections, spread over source addresses, and how calls travel on them. Nothing is ever sent twice.
+//! Connections, spread over source addresses, and how calls travel on them. Nothing is ever sent twice: what goes out again is only a
+//! call that never left, because its connection was told to end while the call waited for it. gRPC's clients do the same, with retries
+//! off too ("transparent retry" in its retry design, A6).
 
 pub(crate) mod grpc;
 mod json;
@@ -32,6 +34,9 @@ const STREAM_WINDOW: u32 = 1 << 20;
 const CONNECTION_WINDOW: u32 = 1 << 24;
 /// The longest wait for a connection.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Connections that a call is given to until one takes it.
+const UNSENT_TRIES: usize = 4;
 
 /// The connections of a run.
 #[derive(Debug)]
@@ -84,16 +89,34 @@ impl Wire {
 
     /// Sends one call, once, and waits for its answer.
     pub(crate) async fn send(&self, user: &User, world: &World, call: &Call) -> Result<Reply, Failure> {
-        let position = user.lsn.as_deref();
-        let envelope =
-            Envelope { timeout: Some(self.timeout), ..self.envelope(user.number, &user.identity, position) };
-        let sent = async {
+        let send = async |connection: usize| {
+            let envelope = Envelope {
+                timeout: Some(self.timeout),
+                ..self.envelope(user.number, &user.identity, user.lsn.as_deref())
+            };
             match user.transport {
-                Transport::Grpc => grpc::send(self.channel(user.number), envelope, world, call).await,
-                Transport::Rest => self.rest[self.connection(user.number)].send(envelope, world, call).await,
+                Transport::Grpc => grpc::send(self.grpc[connection].clone(), envelope, world, call).await,
+                Transport::Rest => self.rest[connection].send(envelope, world, call).await,
             }
         };
-        self.in_time(sent).await
+        self.in_time(self.until_sent(user.number, send)).await
+    }
+
+    /// Tries the next connections for as long as the call did not leave.
+    async fn until_sent<T>(
+        &self,
+        user: u32,
+        send: impl AsyncFn(usize) -> Result<T, Failure>,
+    ) -> Result<T, Failure> {
+        let first = self.connection(user);
+        let mut result = send(first).await;
+        for other in 1..UNSENT_TRIES {
+            match &result {
+                Err(failure) if failure.unsent => result = send((first + other) % self.grpc.len()).await,
+                _ => break,
+            }
+        }
+        result
     }
 
     /// Opens a watch, from the beginning or behind `resume_token`. It lasts as long as both sides want.
@@ -102,9 +125,11 @@ impl Wire {
         watcher: &Watcher,
         resume_token: &str,
     ) -> Result<Streaming<WatchOrderResponse>, Failure> {
-        let envelope = self.envelope(watcher.number, &watcher.identity, watcher.position.as_deref());
-        let order = watcher.order.clone();
-        self.in_time(grpc::watch(self.channel(watcher.number), envelope, order, resume_token)).await
+        let open = async |connection: usize| {
+            let envelope = self.envelope(watcher.number, &watcher.identity, watcher.position.as_deref());
+            grpc::watch(self.grpc[connection].clone(), envelope, watcher.order.clone(), resume_token).await
+        };
+        self.in_time(self.until_sent(watcher.number, open)).await
     }
 
     /// Waits for an answer as long as any call does.
@@ -131,10 +156,6 @@ impl Wire {
 
     fn connection(&self, user: u32) -> usize {
         user as usize % self.grpc.len()
-    }
-
-    fn channel(&self, user: u32) -> Channel {
-        self.grpc[self.connection(user)].clone()
     }
 }
 

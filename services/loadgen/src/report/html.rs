@@ -202,7 +202,8 @@ fn over_time(out: &mut String, run: &Report) {
         .filter(|line| line.points.iter().any(|(_, value)| *value > 0.0))
         .collect();
     let _ = write!(out, "<h2>Calls per second</h2>{}", svg::lines(&lines, span, Scale::Linear));
-    let heat = svg::heat_map(&timeline.heat, &timeline.heat_bounds, width);
+    let slots = timeline.heat.iter().enumerate().take_while(|(slot, _)| at(*slot) < span.end).count();
+    let heat = svg::heat_map(&timeline.heat[..slots], &timeline.heat_bounds, width);
     let _ = write!(out, "<h2>Latency of each call, ms, by when it was due</h2>{heat}");
 }
 

@@ -6,7 +6,7 @@ use proto::{
     catalog::v1::{self as catalog, catalog_service_client::CatalogServiceClient},
     orders::v1::{self as orders, order_service_client::OrderServiceClient},
 };
-use tonic::{Request, Status, Streaming, metadata::MetadataMap, transport::Channel};
+use tonic::{Request, Status, Streaming, TimeoutExpired, metadata::MetadataMap, transport::Channel};
 use tonic_types::StatusExt as _;
 
 use super::Envelope;
@@ -197,13 +197,29 @@ fn micros(time: Option<Timestamp>) -> i64 {
 /// A status as a failure. Where no status came back, tonic makes one with the connection's error inside; its code says nothing about the
 /// platform: a connection that broke must not pass for a limit.
 pub(crate) fn failure(status: &Status) -> Failure {
-    let lost = std::error::Error::source(status).is_some();
-    let code = if lost { "CONNECTION" } else { code_name(i64::from(i32::from(status.code()))) };
+    let mut causes =
+        std::iter::successors(std::error::Error::source(status), |cause| cause.source()).peekable();
+    let code = if causes.peek().is_none() {
+        code_name(i64::from(i32::from(status.code())))
+    } else if causes.any(<dyn std::error::Error>::is::<TimeoutExpired>) {
+        // The deadline of the call, kept on this side.
+        "TIMEOUT"
+    } else {
+        "CONNECTION"
+    };
     let mut failure = Failure::new(code, status.message());
+    failure.unsent = is_unsent(status);
     if let Some(info) = status.get_details_error_info() {
         failure.reason = info.reason;
     }
     failure
+}
+
+/// Whether the connection gave the request back: it waited to be sent when the connection ended.
+fn is_unsent(status: &Status) -> bool {
+    std::iter::successors(std::error::Error::source(status), |cause| cause.source())
+        .filter_map(|cause| cause.downcast_ref::<hyper::Error>())
+        .any(hyper::Error::is_canceled)
 }
 
 #[cfg(test)]
@@ -215,5 +231,6 @@ mod tests {
         let broken = std::io::Error::other("the connection broke");
         assert_eq!(failure(&Status::from_error(Box::new(broken))).code, "CONNECTION");
         assert_eq!(failure(&Status::resource_exhausted("slow down")).code, "RESOURCE_EXHAUSTED");
+        assert_eq!(failure(&Status::from_error(Box::new(TimeoutExpired(())))).code, "TIMEOUT");
     }
 }
