@@ -4,9 +4,9 @@
 use std::{
     sync::{
         Arc,
-        atomic::{AtomicU32, Ordering},
+        atomic::{AtomicU32, AtomicU64, Ordering},
     },
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use platform::redis::hash_slot;
@@ -17,42 +17,74 @@ use crate::store::RedisStore;
 const GROUPS: usize = 32;
 /// Failures in a row after which a group is left alone.
 const FAILURES: u32 = 2;
+/// Failures that are closer together are one: many asks go in one call, which fails once for all of them.
+const ONE_FAILURE: Duration = Duration::from_millis(25);
 /// How often a group that is left alone is tried.
 const PROBE_EVERY: Duration = Duration::from_millis(100);
 /// How many of them at once.
 const AT_ONCE: usize = 2;
 
-/// Failures in a row of each group.
+/// Failures in a row of each group. Cheap to clone.
 #[derive(Clone, Debug)]
-pub(crate) struct Guard(Arc<[AtomicU32; GROUPS]>);
+pub(crate) struct Guard(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    groups: [Group; GROUPS],
+    begun: Instant,
+}
+
+#[derive(Debug, Default)]
+struct Group {
+    failures: AtomicU32,
+    /// When the last one was counted, in milliseconds; 0 before the first.
+    last: AtomicU64,
+}
 
 impl Guard {
     pub(crate) fn new() -> Self {
-        Self(Arc::new(std::array::from_fn(|_| AtomicU32::new(0))))
+        Self(Arc::new(Inner { groups: std::array::from_fn(|_| Group::default()), begun: Instant::now() }))
     }
 
     /// Whether keys with this tag are asked for.
     pub(crate) fn allows(&self, tag: &str) -> bool {
-        self.0[group(tag)].load(Ordering::Relaxed) < FAILURES
+        self.0.groups[group(tag)].failures.load(Ordering::Relaxed) < FAILURES
     }
 
     pub(crate) fn succeeded(&self, tag: &str) {
+        let Group { failures, last } = &self.0.groups[group(tag)];
         // Most often it is zero, and a write would take the line from other cores.
-        let failures = &self.0[group(tag)];
-        if failures.load(Ordering::Relaxed) > 0 && failures.swap(0, Ordering::Relaxed) >= FAILURES {
-            tracing::info!(group = group(tag), "counters answer again");
+        if failures.load(Ordering::Relaxed) > 0 {
+            last.store(0, Ordering::Relaxed);
+            if failures.swap(0, Ordering::Relaxed) >= FAILURES {
+                tracing::info!(group = group(tag), "counters answer again");
+            }
         }
     }
 
     pub(crate) fn failed(&self, tag: &str) {
-        if self.0[group(tag)].fetch_add(1, Ordering::Relaxed) + 1 == FAILURES {
+        self.failed_after(tag, self.0.begun.elapsed());
+    }
+
+    /// A failure this long after the beginning.
+    fn failed_after(&self, tag: &str, time: Duration) {
+        let Group { failures, last } = &self.0.groups[group(tag)];
+        let now = u64::try_from(time.as_millis()).unwrap_or(u64::MAX).max(1);
+        let before = last.load(Ordering::Relaxed);
+        let same = before > 0 && Duration::from_millis(now.saturating_sub(before)) < ONE_FAILURE;
+        // Of several that fail at once, one counts.
+        if same || last.compare_exchange(before, now, Ordering::Relaxed, Ordering::Relaxed).is_err() {
+            return;
+        }
+        if failures.fetch_add(1, Ordering::Relaxed) + 1 == FAILURES {
             tracing::warn!(group = group(tag), "counters do not answer; counting in this pod");
         }
     }
 
     /// How many groups are left alone.
     pub(crate) fn closed(&self) -> u64 {
-        self.0.iter().filter(|failures| failures.load(Ordering::Relaxed) >= FAILURES).count() as u64
+        let closed = |group: &&Group| group.failures.load(Ordering::Relaxed) >= FAILURES;
+        self.0.groups.iter().filter(closed).count() as u64
     }
 
     /// Tries the groups that are left alone, for as long as the process lives.
@@ -116,11 +148,15 @@ mod tests {
         let guard = Guard::new();
         let tags = tags();
         assert_eq!(tags.len(), GROUPS);
-        guard.failed(&tags[0]);
+        let fail = |after| guard.failed_after(&tags[0], Duration::from_millis(after));
+        fail(0);
         guard.succeeded(&tags[0]);
-        guard.failed(&tags[0]);
+        fail(100);
         assert!(guard.allows(&tags[0]), "failures that successes part do not add up");
-        guard.failed(&tags[0]);
+        fail(100);
+        fail(124);
+        assert!(guard.allows(&tags[0]), "a call that fails for many fails once");
+        fail(125);
         assert!(!guard.allows(&tags[0]) && guard.allows(&tags[1]));
         assert_eq!(guard.closed(), 1);
         guard.succeeded(&tags[0]);

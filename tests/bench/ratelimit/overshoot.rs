@@ -53,7 +53,8 @@ async fn burst(bench: &Bench, limiter: &Limiter, what: (Shape, Duration)) -> any
     let clients = limiter.clients().await?;
     let into =
         Duration::from_nanos(u64::try_from(since_epoch().as_nanos() % window.as_nanos()).unwrap_or_default());
-    let until = (window - into).checked_sub(AROUND).unwrap_or((window * 2).saturating_sub(into + AROUND));
+    let until =
+        window.checked_sub(into + AROUND).unwrap_or_else(|| (window * 2).saturating_sub(into + AROUND));
     tokio::time::sleep(until).await;
     let calls = load::closed(&clients, CALLERS, AROUND * 2, shape).await;
     Ok(worst_window(&calls, window))

@@ -200,13 +200,12 @@ impl Batch {
     }
 }
 
-/// Tells everybody of a call how it ended. Behind one that failed nobody goes on waiting for the same server.
+/// Tells everybody of a call how it ended. Whoever waits goes with the next one, also behind one that failed: it may have been the only one.
 fn finish(lanes: &mut [Lane], done: Done) {
-    let lane = &mut lanes[done.lane];
-    lane.busy = false;
+    lanes[done.lane].busy = false;
     let Batch { asks, limits, numbers } = done.batch;
     let Some((ends, mut rest)) = done.reply.as_deref().and_then(|reply| ends(reply, limits.len())) else {
-        for asked in asks.into_iter().chain(lane.waiting.drain(..)) {
+        for asked in asks {
             let _ = asked.told.send(Err(Away));
         }
         return;
