@@ -87,6 +87,10 @@ pub struct Args {
     #[arg(long, env = "SIPUP_LIMITER_URL")]
     pub limiter_url: Option<ServiceUrl>,
 
+    /// How long a log-in waits for its answer.
+    #[arg(long, env = "SIPUP_LIMITER_TIMEOUT", default_value = "100ms", value_parser = duration)]
+    pub limiter_timeout: Duration,
+
     /// Password hashes computed at once. Without it as many as there are cores.
     #[arg(long, env = "SIPUP_PASSWORD_THREADS")]
     pub password_threads: Option<NonZeroUsize>,
@@ -148,7 +152,8 @@ pub async fn serve_keys_on(listener: TcpListener, args: Args, mut context: Conte
     drop(context.tasks.spawn("key set", jwks::serve(listener, keys.clone(), context.stop.clone())));
 
     let tokens = token::AccessTokens::new(keys, args.token_issuer, args.access_token_life, clock.clone());
-    let tries = tries::Tries::new(args.limiter_url.as_ref(), clock.clone(), &context.tasks, metrics.clone());
+    let limiter = args.limiter_url.as_ref().map(|url| (url, args.limiter_timeout));
+    let tries = tries::Tries::new(limiter, clock.clone(), &context.tasks, metrics.clone());
     let auth = service::Auth { db, clock, hasher, tries, tokens, macs, metrics };
     let server = grpc::Grpc::new(auth).into_server(args.server.max_request_bytes);
     context

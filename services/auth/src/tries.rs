@@ -30,8 +30,6 @@ use crate::{
     user::Email,
 };
 
-/// A log-in waits no longer than this for the limiter.
-const ANSWER_WITHIN: Duration = Duration::from_millis(100);
 /// Nobody waits for a report, but it must not outlive the process.
 const REPORT_WITHIN: Duration = Duration::from_secs(2);
 /// What a client that is denied without a time is told to wait.
@@ -49,6 +47,8 @@ pub struct Tries {
 #[derive(Clone, Debug)]
 struct Limiter {
     client: LimitServiceClient<Channel>,
+    /// The longest that a log-in waits for an answer.
+    patience: Duration,
     breaker: Breaker,
 }
 
@@ -64,10 +64,16 @@ pub struct Try {
 }
 
 impl Tries {
-    /// Asks the limiter at `url`, if there is one.
-    pub fn new(url: Option<&ServiceUrl>, clock: Clock, tasks: &Tasks, metrics: Metrics) -> Self {
-        let limiter = url.map(|url| Limiter {
+    /// Asks the limiter at this URL, if there is one, and waits so long for each answer.
+    pub fn new(
+        limiter: Option<(&ServiceUrl, Duration)>,
+        clock: Clock,
+        tasks: &Tasks,
+        metrics: Metrics,
+    ) -> Self {
+        let limiter = limiter.map(|(url, patience)| Limiter {
             client: LimitServiceClient::new(Channel::connect("ratelimit", url, tasks)),
+            patience,
             breaker: Breaker::default(),
         });
         Self { limiter, local: LocalTries::new(clock), tasks: tasks.clone(), metrics }
@@ -100,7 +106,7 @@ impl Tries {
         let request =
             CheckRequest { action: "login".to_owned(), principals: principals(email, origin), cost: 1 };
         let mut client = limiter.client.clone();
-        if let Ok(Ok(answer)) = tokio::time::timeout(ANSWER_WITHIN, client.check(request)).await {
+        if let Ok(Ok(answer)) = tokio::time::timeout(limiter.patience, client.check(request)).await {
             limiter.breaker.succeeded();
             Some(answer.into_inner())
         } else {

@@ -187,6 +187,8 @@ fn args(database: &TestDatabase, signing_keys: std::path::PathBuf) -> Args {
         access_token_life: keys::LONGEST_TOKEN_LIFE,
         refresh_key: Secret::new("a refresh key for tests, long enough"),
         limiter_url: None,
+        // Generous, so that a busy machine is not mistaken for a limiter that hangs.
+        limiter_timeout: Duration::from_secs(20),
         password_threads: None,
         password_queue: 64,
         password_wait: Duration::from_mins(1),

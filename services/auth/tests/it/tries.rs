@@ -26,7 +26,16 @@ impl World {
 
 /// A service that asks a limiter, with one user.
 async fn limited(limiter: &Limiter) -> World {
-    let world = World::start_with(|args| args.limiter_url = Some(limiter.url())).await;
+    impatient(limiter, None).await
+}
+
+/// As [`limited`], with this much patience with the limiter.
+async fn impatient(limiter: &Limiter, patience: Option<Duration>) -> World {
+    let world = World::start_with(|args| {
+        args.limiter_url = Some(limiter.url());
+        args.limiter_timeout = patience.unwrap_or(args.limiter_timeout);
+    })
+    .await;
     world.register("anna@example.com").await.unwrap();
     // The connection to the limiter is made in the background.
     until("the limiter is asked", async || {
@@ -140,7 +149,7 @@ async fn a_limiter_that_dies_leaves_the_strict_limit_and_what_it_admitted_counts
 #[tokio::test]
 async fn a_limiter_that_hangs_is_left_alone_and_asked_again() {
     let limiter = Limiter::start().await;
-    let world = limited(&limiter).await;
+    let world = impatient(&limiter, Some(Duration::from_millis(100))).await;
     limiter.say(Verdict::Silence);
     assert_eq!(guesses(&world, "192.0.2.7", "anna@example.com").await, 10);
     let asked = limiter.take_checks().len();
