@@ -7,7 +7,7 @@ use anyhow::{Context as _, ensure};
 use crate::{
     announce,
     kubectl::kubectl,
-    release::MAIN,
+    release::{MAIN, delete_pods},
     traffic::{Flow, summary},
     wait,
 };
@@ -22,7 +22,7 @@ pub(crate) fn valkey_restarts_as_a_whole() -> anyhow::Result<()> {
     valkey(&["WAITAOF", "1", "0", "5000"])?;
     let pods = MAIN.pods("valkey")?;
     ensure!(pods.len() == NODES, "a cluster of three masters and three replicas: {pods:?}");
-    MAIN.delete_pods(&pods)?;
+    delete_pods(&pods)?;
     let ((), took) = wait::until("the cluster is whole again", Duration::from_mins(3), || {
         let running = MAIN.pods("valkey")?.iter().filter(|pod| !pods.contains(pod)).count();
         // A StatefulSet's pods keep their names: what tells a new one is that the cluster answers.
@@ -41,7 +41,7 @@ pub(crate) fn valkey_restarts_as_a_whole() -> anyhow::Result<()> {
 pub(crate) fn primary_restarts() -> anyhow::Result<()> {
     let flow = Flow::start(MAIN)?;
     let before = orders()?;
-    MAIN.delete_pods(&MAIN.pods("postgres-primary")?)?;
+    delete_pods(&MAIN.pods("postgres-primary")?)?;
     let (_, took) = wait::until("orders are taken again", Duration::from_mins(3), || {
         let now = orders()?;
         Ok((now > before + 20).then_some(now))

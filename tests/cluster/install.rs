@@ -1,6 +1,6 @@
 //! A release comes, is tried, and goes.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, ensure};
 use tests::{
@@ -17,6 +17,7 @@ use crate::{
     kubectl::{apply, kubectl, list, name, run},
     release::{MAIN, Release, component, namespace},
     settings::Settings,
+    wait,
 };
 
 const SECOND: Release = Release("second");
@@ -40,7 +41,7 @@ pub(crate) fn from_nothing() -> anyhow::Result<()> {
 
 /// What a person runs after an install.
 pub(crate) fn helm_test() -> anyhow::Result<()> {
-    announce(&helm(&["test", MAIN.0, "--logs"])?);
+    announce(&helm(&["test", MAIN.0])?);
     Ok(())
 }
 
@@ -68,8 +69,12 @@ pub(crate) fn one_trace() -> anyhow::Result<()> {
 pub(crate) fn capacity_is_as_planned() -> anyhow::Result<()> {
     let program = tests::stack::binary()?;
     let program = program.to_str().expect("a path in UTF-8");
-    let said = run(program, &["verify", "capacity", "--release", MAIN.0, "--namespace", namespace()])?;
+    // Until people have been counted for a whole window, their number is unknown, and the HPAs say so.
+    let (said, took) = wait::until("every size is as planned", Duration::from_mins(4), || {
+        run(program, &["verify", "capacity", "--release", MAIN.0, "--namespace", namespace()]).map(Some)
+    })?;
     announce(&said);
+    announce(&format!("as planned after {took:.0?}"));
     Ok(())
 }
 

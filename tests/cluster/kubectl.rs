@@ -34,11 +34,6 @@ pub(crate) fn list(arguments: &[&str]) -> anyhow::Result<Vec<Value>> {
     }
 }
 
-/// Names of the objects of a list.
-pub(crate) fn names(arguments: &[&str]) -> anyhow::Result<Vec<String>> {
-    Ok(list(arguments)?.iter().map(name).collect())
-}
-
 /// The name of an object.
 pub(crate) fn name(object: &Value) -> String {
     object["metadata"]["name"].as_str().unwrap_or_default().to_owned()

@@ -14,9 +14,6 @@ use crate::{
 /// How long pods may take to be ready again.
 const READY_WITHIN: Duration = Duration::from_mins(4);
 
-/// The services whose Deployments the chart makes by one loop.
-pub(crate) const SERVICES: [&str; 4] = ["catalog", "orders", "auth", "jobs"];
-
 /// A release in the tests' namespace.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Release(pub &'static str);
@@ -64,7 +61,7 @@ impl Release {
         format!("app.kubernetes.io/instance={}", self.0)
     }
 
-    /// Waits until every Deployment and StatefulSet has all its replicas ready and none of an older kind, and says how long it took.
+    /// Waits until every Deployment and `StatefulSet` has all its replicas ready and none of an older kind, and says how long it took.
     ///
     /// # Errors
     ///
@@ -79,22 +76,10 @@ impl Release {
         Ok(took)
     }
 
-    /// Deletes pods at once and without waiting.
-    pub(crate) fn delete_pods(self, names: &[String]) -> anyhow::Result<()> {
-        let mut arguments = vec!["delete", "pod", "--wait=false"];
-        arguments.extend(names.iter().map(String::as_str));
-        kubectl(&arguments).map(drop)
-    }
-
     /// A value of one of its Secrets.
     pub(crate) fn secret(self, secret: &str, key: &str) -> anyhow::Result<String> {
         let path = format!("go-template={{{{index .data \"{key}\" | base64decode}}}}");
         kubectl(&["get", "secret", &self.object(secret), "--output", &path])
-    }
-
-    /// E-mail address and password of the platform's operator.
-    pub(crate) fn operator(self) -> anyhow::Result<(String, String)> {
-        Ok((self.secret("operator", "email")?, self.secret("operator", "password")?))
     }
 
     /// Runs a statement on the primary as its owner, and answers the first column of the first row.
@@ -104,6 +89,13 @@ impl Release {
         let text = kubectl(&[&shell[..], &["-At", "-v", "ON_ERROR_STOP=1", "-c", statement]].concat())?;
         Ok(text.trim().to_owned())
     }
+}
+
+/// Deletes pods at once and without waiting.
+pub(crate) fn delete_pods(names: &[String]) -> anyhow::Result<()> {
+    let mut arguments = vec!["delete", "pod", "--wait=false"];
+    arguments.extend(names.iter().map(String::as_str));
+    kubectl(&arguments).map(drop)
 }
 
 /// What an object is of the release.
@@ -116,7 +108,7 @@ pub(crate) fn namespace() -> &'static str {
     &Settings::here().namespace
 }
 
-/// Whether a Deployment or StatefulSet is what its newest template says, ready and with nothing left of an older one.
+/// Whether a Deployment or `StatefulSet` is what its newest template says, ready and with nothing left of an older one.
 fn is_complete(set: &Value) -> bool {
     let (spec, status) = (&set["spec"], &set["status"]);
     let count = |field: &str| status[field].as_i64().unwrap_or(0);

@@ -4,7 +4,7 @@ use crate::{
     announce,
     helm::{self, chart, helm},
     kubectl::kubectl,
-    release::MAIN,
+    release::{MAIN, delete_pods},
     traffic::Flow,
 };
 
@@ -28,7 +28,7 @@ pub(crate) fn one_pod_of_each_kind() -> anyhow::Result<()> {
     for component in MAIN.deployments()? {
         victims.extend(MAIN.pods(&component)?.into_iter().take(1));
     }
-    MAIN.delete_pods(&victims)?;
+    delete_pods(&victims)?;
     let took = MAIN.until_ready()?;
     until_old_pods_are_gone()?;
     flow.stop_without_failure(&format!("{} pods deleted, back in {took:.0?}", victims.len()))?;

@@ -19,11 +19,10 @@ use crate::{
 const USERS: u32 = 2_000;
 /// People per pod of the catalogue in this trial: five pods for all of them.
 const USERS_PER_POD: u32 = 400;
-/// The trial's window of activity, and the time the HPA looks back before it takes pods away.
-const SETTINGS: [&str; 4] = [
+/// The trial's size, and the time the HPA looks back before it takes pods away.
+const SETTINGS: [&str; 3] = [
     "capacity.targetUsers=2000",
     "capacity.usersPerPod.catalog=400",
-    "ratelimit.activeWindow=60s",
     "services.catalog.autoscaling.behavior.scaleDown.stabilizationWindowSeconds=15",
 ];
 
@@ -50,7 +49,7 @@ pub(crate) fn replicas_follow_users() -> anyhow::Result<()> {
             plan.signing_keys = Some(file);
         })
     })?;
-    let (_, rose) = wait::until("one pod for every 400 people", Duration::from_mins(4), || {
+    let ((), rose) = wait::until("one pod for every 400 people", Duration::from_mins(4), || {
         let replicas = MAIN.replicas("catalog")?;
         ensure!(replicas >= most - 1, "{replicas} replicas for {:?} users", metric(MAIN, "catalog")?);
         Ok(Some(()))
@@ -60,7 +59,7 @@ pub(crate) fn replicas_follow_users() -> anyhow::Result<()> {
     let report = many.stop()?;
     ensure!(report.failures.is_empty(), "{}", crate::traffic::summary(&report));
 
-    let (_, fell) = wait::until("pods go when people have gone", Duration::from_mins(8), || {
+    let ((), fell) = wait::until("pods go when people have gone", Duration::from_mins(8), || {
         Ok((MAIN.replicas("catalog")? == least).then_some(()))
     })?;
     until_old_pods_are_gone()?;

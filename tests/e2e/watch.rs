@@ -52,7 +52,7 @@ async fn event(messages: &mut Streaming<WatchOrderResponse>) -> (i32, OrderEvent
 }
 
 /// A running curl, read as it goes.
-async fn curl(arguments: &[&str]) -> (Child, BufReader<ChildStdout>) {
+fn curl(arguments: &[&str]) -> (Child, BufReader<ChildStdout>) {
     let mut child = Command::new("curl")
         .args(["--silent", "--show-error", "--no-buffer", "--max-time", "90"])
         .args(arguments)
@@ -100,7 +100,7 @@ async fn rest_gets_an_array_that_grows_as_things_happen() {
     let id = order(&buyer).await.id;
     let authorization = format!("authorization: Bearer {}", buyer.token());
     let url = format!("{}/v1/orders/{id}:watch", stack.url());
-    let (_curl, mut output) = curl(&["--header", &authorization, &url]).await;
+    let (_curl, mut output) = curl(&["--header", &authorization, &url]);
     let mut text = String::new();
     let placed = element(&mut output, &mut text, "ORDER_EVENT_TYPE_PLACED").await;
     cancel(&buyer, &id).await;
@@ -111,8 +111,7 @@ async fn rest_gets_an_array_that_grows_as_things_happen() {
     );
 
     let token = placed["resumeToken"].as_str().unwrap();
-    let (_curl, mut output) =
-        curl(&["--header", &authorization, &format!("{url}?resume_token={token}")]).await;
+    let (_curl, mut output) = curl(&["--header", &authorization, &format!("{url}?resume_token={token}")]);
     let mut text = String::new();
     let resumed = element(&mut output, &mut text, "ORDER_EVENT_TYPE_").await;
     assert_eq!(resumed["event"]["sequenceNumber"], 2);
@@ -156,8 +155,7 @@ async fn a_browser_is_told_over_grpc_web_as_it_happens() {
         "--data-binary",
         &data,
         &format!("{}/sipup.orders.v1.OrderService/WatchOrder", stack.url()),
-    ])
-    .await;
+    ]);
     assert_eq!(web_event(&mut output).await, (1, OrderEventType::Placed));
     cancel(&buyer, &id).await;
     assert_eq!(web_event(&mut output).await, (2, OrderEventType::Cancelled));

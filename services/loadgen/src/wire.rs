@@ -89,34 +89,24 @@ impl Wire {
 
     /// Sends one call, once, and waits for its answer.
     pub(crate) async fn send(&self, user: &User, world: &World, call: &Call) -> Result<Reply, Failure> {
-        let send = async |connection: usize| {
-            let envelope = Envelope {
-                timeout: Some(self.timeout),
-                ..self.envelope(user.number, &user.identity, user.lsn.as_deref())
-            };
-            match user.transport {
-                Transport::Grpc => grpc::send(self.grpc[connection].clone(), envelope, world, call).await,
-                Transport::Rest => self.rest[connection].send(envelope, world, call).await,
+        let sent = async {
+            let mut result = Err(Failure::new("CONNECTION", "there is none"));
+            for connection in self.candidates(user.number) {
+                let envelope = Envelope {
+                    timeout: Some(self.timeout),
+                    ..self.envelope(user.number, &user.identity, user.lsn.as_deref())
+                };
+                result = match user.transport {
+                    Transport::Grpc => grpc::send(self.grpc[connection].clone(), envelope, world, call).await,
+                    Transport::Rest => self.rest[connection].send(envelope, world, call).await,
+                };
+                if !is_unsent(&result) {
+                    break;
+                }
             }
+            result
         };
-        self.in_time(self.until_sent(user.number, send)).await
-    }
-
-    /// Tries the next connections for as long as the call did not leave.
-    async fn until_sent<T>(
-        &self,
-        user: u32,
-        send: impl AsyncFn(usize) -> Result<T, Failure>,
-    ) -> Result<T, Failure> {
-        let first = self.connection(user);
-        let mut result = send(first).await;
-        for other in 1..UNSENT_TRIES {
-            match &result {
-                Err(failure) if failure.unsent => result = send((first + other) % self.grpc.len()).await,
-                _ => break,
-            }
-        }
-        result
+        self.in_time(sent).await
     }
 
     /// Opens a watch, from the beginning or behind `resume_token`. It lasts as long as both sides want.
@@ -125,11 +115,19 @@ impl Wire {
         watcher: &Watcher,
         resume_token: &str,
     ) -> Result<Streaming<WatchOrderResponse>, Failure> {
-        let open = async |connection: usize| {
-            let envelope = self.envelope(watcher.number, &watcher.identity, watcher.position.as_deref());
-            grpc::watch(self.grpc[connection].clone(), envelope, watcher.order.clone(), resume_token).await
+        let opened = async {
+            let mut result = Err(Failure::new("CONNECTION", "there is none"));
+            for connection in self.candidates(watcher.number) {
+                let envelope = self.envelope(watcher.number, &watcher.identity, watcher.position.as_deref());
+                let (channel, order) = (self.grpc[connection].clone(), watcher.order.clone());
+                result = grpc::watch(channel, envelope, order, resume_token).await;
+                if !is_unsent(&result) {
+                    break;
+                }
+            }
+            result
         };
-        self.in_time(self.until_sent(watcher.number, open)).await
+        self.in_time(opened).await
     }
 
     /// Waits for an answer as long as any call does.
@@ -154,9 +152,15 @@ impl Wire {
         }
     }
 
-    fn connection(&self, user: u32) -> usize {
-        user as usize % self.grpc.len()
+    /// The user's connection, and those that take its call if that one is about to end.
+    fn candidates(&self, user: u32) -> impl Iterator<Item = usize> + use<> {
+        let (first, all) = (user as usize, self.grpc.len());
+        (0..UNSENT_TRIES).map(move |other| (first + other) % all)
     }
+}
+
+fn is_unsent<T>(result: &Result<T, Failure>) -> bool {
+    result.as_ref().is_err_and(|failure| failure.unsent)
 }
 
 /// What every call carries beside its message.

@@ -141,7 +141,9 @@ impl Options {
             ..LocalLimit::default()
         });
         config.limiter = self.limiter.map(Limiter::new);
-        config.otlp = self.otlp.map(|endpoints| Otlp { per_million: self.trace_percent * 10_000, ..Otlp::new(endpoints) });
+        config.otlp = self
+            .otlp
+            .map(|endpoints| Otlp { per_million: self.trace_percent * 10_000, ..Otlp::new(endpoints) });
         config.trusted_hops = self.trusted_hops;
         config.limits.timeout = self.timeout;
         config.limits.heap_bytes = self.heap_bytes;
