@@ -15,7 +15,7 @@ use crate::{
     announce,
     helm::{self, chart, helm},
     kubectl::{apply, kubectl, list, name, run},
-    release::{MAIN, Release, component, namespace},
+    release::{MAIN, Release, namespace},
     settings::Settings,
     wait,
 };
@@ -103,22 +103,31 @@ pub(crate) fn second_release() -> anyhow::Result<()> {
 /// Volumes and generated Secrets stay, since data without its passwords is lost; everything else goes.
 pub(crate) fn uninstall() -> anyhow::Result<()> {
     helm(&["uninstall", MAIN.0, "--wait"])?;
+    let ((), took) = wait::until("nothing unexpected is left", Duration::from_mins(3), || {
+        let left = left_behind()?;
+        let unexpected: Vec<&String> = left
+            .iter()
+            .filter(|object| {
+                !object.starts_with("secrets/") && !object.starts_with("persistentvolumeclaims/")
+            })
+            .collect();
+        ensure!(unexpected.is_empty(), "left behind: {unexpected:?}");
+        Ok(Some(()))
+    })?;
+    announce(&format!("left {took:.0?} after uninstall: {}", left_behind()?.join(", ")));
+    kubectl(&["delete", "secrets,persistentvolumeclaims", "--selector", &MAIN.selector()])?;
+    run("kubectl", &["delete", "namespace", namespace(), "--timeout=3m"]).map(drop)
+}
+
+/// Every object of the release, in the namespace and outside.
+fn left_behind() -> anyhow::Result<Vec<String>> {
     let kinds = run("kubectl", &["api-resources", "--verbs=list", "--namespaced", "--output=name"])?;
+    let namespaced =
+        kinds.lines().filter(|kind| !kind.starts_with("events") && !kind.contains("metrics.k8s.io"));
     let mut left = Vec::new();
-    for kind in kinds.lines().filter(|kind| !kind.starts_with("events") && !kind.contains("metrics.k8s.io")) {
+    for kind in namespaced.chain(["apiservices", "clusterroles", "clusterrolebindings"]) {
         let objects = list(&[kind, "--selector", &MAIN.selector()])?;
         left.extend(objects.iter().map(|object| format!("{kind}/{}", name(object))));
     }
-    let unexpected: Vec<&String> = left
-        .iter()
-        .filter(|object| !object.starts_with("secrets/") && !object.starts_with("persistentvolumeclaims/"))
-        .collect();
-    ensure!(unexpected.is_empty(), "left behind: {unexpected:?}");
-    for kind in ["apiservices", "clusterroles", "clusterrolebindings"] {
-        let objects = list(&[kind, "--selector", &MAIN.selector()])?;
-        ensure!(objects.is_empty(), "left behind: {:?}", objects.iter().map(component).collect::<Vec<_>>());
-    }
-    announce(&format!("left after uninstall: {}", left.join(", ")));
-    kubectl(&["delete", "secrets,persistentvolumeclaims", "--selector", &MAIN.selector()])?;
-    run("kubectl", &["delete", "namespace", namespace(), "--timeout=3m"]).map(drop)
+    Ok(left)
 }

@@ -99,7 +99,7 @@ pub(crate) fn delete_pods(names: &[String]) -> anyhow::Result<()> {
 }
 
 /// What an object is of the release.
-pub(crate) fn component(object: &Value) -> String {
+fn component(object: &Value) -> String {
     object["metadata"]["labels"]["app.kubernetes.io/component"].as_str().unwrap_or_default().to_owned()
 }
 
