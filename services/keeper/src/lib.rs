@@ -1,8 +1,8 @@
 //! Keeps a Valkey cluster whole while its pods come and go.
 //!
 //! Valkey's nodes know one another by address, and pods change theirs. A keeper runs beside each node. Once a second it
-//! resolves the names of all nodes, asks every one what it sees ([`view`]), [`decide`]s what is wrong with its own, and
-//! says the commands that repair it ([`keeper`]). It has no memory and no leader: a round that was cut short is completed
+//! resolves the names of all nodes, asks every one what it sees (`view`), `decide`s what is wrong with its own, and
+//! says the commands that repair it (`keeper`). It has no memory and no leader: a round that was cut short is completed
 //! by the next. Only what must happen once for the whole cluster, its creation, is left to the keeper of node 0.
 //!
 //! What it never does: introduce its node to one that is not of the same cluster. The cluster's bus has no password, so an
