@@ -22,12 +22,13 @@ pub(crate) fn valkey_restarts_as_a_whole() -> anyhow::Result<()> {
     valkey(&["WAITAOF", "1", "0", "5000"])?;
     let pods = MAIN.pods("valkey")?;
     ensure!(pods.len() == NODES, "a cluster of three masters and three replicas: {pods:?}");
+    let old = MAIN.uids("valkey")?;
     delete_pods(&pods)?;
     let ((), took) = wait::until("the cluster is whole again", Duration::from_mins(3), || {
-        let running = MAIN.pods("valkey")?.iter().filter(|pod| !pods.contains(pod)).count();
-        // A StatefulSet's pods keep their names: what tells a new one is that the cluster answers.
+        let new = MAIN.uids("valkey")?.into_iter().filter(|uid| !old.contains(uid)).count();
+        ensure!(new == NODES, "{new} new pods");
         let state = valkey(&["CLUSTER", "INFO"])?;
-        ensure!(state.contains("cluster_state:ok"), "{running} new, {state}");
+        ensure!(state.contains("cluster_state:ok"), "{state}");
         ensure!(state.contains("cluster_slots_ok:16384"), "{state}");
         let kept = valkey(&["GET", key])?;
         ensure!(kept.trim() == "yes", "the key is gone: {kept}");

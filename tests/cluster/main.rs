@@ -38,7 +38,7 @@ const TESTS: &[Test] = &[
     ("helm_test_places_an_order", Length::Short, install::helm_test),
     ("an_order_is_one_trace_from_the_ingress_to_the_job", Length::Short, install::one_trace),
     ("verify_finds_the_capacity_that_was_asked_for", Length::Short, install::capacity_is_as_planned),
-    ("every_deployment_restarts_without_a_failed_call", Length::Short, rolling::restart_of_everything),
+    ("every_deployment_restarts_without_a_failed_call", Length::Long, rolling::restart_of_everything),
     ("a_pod_of_each_kind_goes_without_a_failed_call", Length::Long, rolling::one_pod_of_each_kind),
     ("all_valkey_pods_go_and_their_data_stays", Length::Short, data::valkey_restarts_as_a_whole),
     ("the_primary_goes_and_no_order_is_lost", Length::Short, data::primary_restarts),

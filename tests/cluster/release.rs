@@ -51,9 +51,20 @@ impl Release {
 
     /// Names of the pods of a component that run.
     pub(crate) fn pods(self, component: &str) -> anyhow::Result<Vec<String>> {
+        Ok(self.running(component)?.iter().map(name).collect())
+    }
+
+    /// What tells them from later pods of the same names.
+    pub(crate) fn uids(self, component: &str) -> anyhow::Result<Vec<String>> {
+        let uid = |pod: &Value| pod["metadata"]["uid"].as_str().unwrap_or_default().to_owned();
+        Ok(self.running(component)?.iter().map(uid).collect())
+    }
+
+    fn running(self, component: &str) -> anyhow::Result<Vec<Value>> {
         let selector = format!("{},app.kubernetes.io/component={component}", self.selector());
-        let pods = list(&["pods", "--selector", &selector])?;
-        Ok(pods.iter().filter(|pod| pod["metadata"]["deletionTimestamp"].is_null()).map(name).collect())
+        let mut pods = list(&["pods", "--selector", &selector])?;
+        pods.retain(|pod| pod["metadata"]["deletionTimestamp"].is_null());
+        Ok(pods)
     }
 
     /// Selects all of its objects.
