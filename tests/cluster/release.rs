@@ -1,6 +1,6 @@
 //! A release under test, and what can be asked of it.
 
-use std::time::Duration;
+use std::{path::Path, time::Duration};
 
 use anyhow::Context as _;
 use serde_json::Value;
@@ -89,8 +89,22 @@ impl Release {
 
     /// A value of one of its Secrets.
     pub(crate) fn secret(self, secret: &str, key: &str) -> anyhow::Result<String> {
-        let path = format!("go-template={{{{index .data \"{key}\" | base64decode}}}}");
-        kubectl(&["get", "secret", &self.object(secret), "--output", &path])
+        self.read_secret(secret, &format!("{{{{index .data \"{key}\" | base64decode}}}}"))
+    }
+
+    /// Writes those values of one of its Secrets whose names end in `suffix` into a folder.
+    pub(crate) fn write_secret(self, secret: &str, suffix: &str, folder: &Path) -> anyhow::Result<()> {
+        let names = self.read_secret(secret, "{{range $name, $value := .data}}{{$name}} {{end}}")?;
+        let names: Vec<&str> = names.split_whitespace().filter(|name| name.ends_with(suffix)).collect();
+        anyhow::ensure!(!names.is_empty(), "{secret} has no *{suffix}");
+        for name in names {
+            std::fs::write(folder.join(name), self.secret(secret, name)?)?;
+        }
+        Ok(())
+    }
+
+    fn read_secret(self, secret: &str, template: &str) -> anyhow::Result<String> {
+        kubectl(&["get", "secret", &self.object(secret), "--output", &format!("go-template={template}")])
     }
 
     /// Runs a statement on the primary as its owner, and answers the first column of the first row.

@@ -40,15 +40,8 @@ pub(crate) fn replicas_follow_users() -> anyhow::Result<()> {
 
     let few = Flow::start(MAIN)?;
     let keys = tempfile::tempdir()?;
-    let file = keys.path().join("signing-keys.json");
-    std::fs::write(&file, MAIN.secret("auth", "signing-keys.json")?)?;
-    let many = Flow::start_with(MAIN, |traffic| {
-        traffic.with(|plan| {
-            plan.users = USERS;
-            plan.identities = USERS;
-            plan.signing_keys = Some(file);
-        })
-    })?;
+    MAIN.write_secret("auth", ".pem", keys.path())?;
+    let many = Flow::start_with(MAIN, |traffic| traffic.signed_by(keys.path().to_owned(), USERS))?;
     let ((), rose) = wait::until("one pod for every 400 people", Duration::from_mins(4), || {
         let replicas = MAIN.replicas("catalog")?;
         ensure!(replicas >= most - 1, "{replicas} replicas for {:?} users", metric(MAIN, "catalog")?);

@@ -16,7 +16,7 @@ use tonic::{Code, Request};
 use tonic_types::StatusExt as _;
 use uuid::Uuid;
 
-use crate::world::{buyer, seller, world};
+use crate::world::{buyer, product, seller, world};
 
 /// The refusal of an order with these items.
 async fn refused(client: &Client, items: &[(&str, i32)]) -> tonic::Status {
@@ -109,7 +109,7 @@ async fn tokens_that_are_not_ours_are_refused() {
 async fn a_page_token_of_another_caller_is_refused() {
     let stack = &world().stack;
     let (one, other) = (buyer(stack).await, buyer(stack).await);
-    let sku = one.products(1).await.unwrap()[0].sku.clone();
+    let sku = product(stack, 2).await;
     for _ in 0..2 {
         one.order(&Uuid::now_v7().to_string(), &[(&sku, 1)]).await.unwrap();
     }

@@ -4,14 +4,13 @@ use std::{collections::HashSet, process::Command};
 
 use futures::{StreamExt as _, stream};
 use proto::orders::v1::{
-    BatchAdjustInventoryRequest, CancelOrderRequest, GetInventoryRequest, GetOrderRequest,
-    InventoryAdjustment, OrderState,
+    CancelOrderRequest, GetInventoryRequest, GetOrderRequest, OrderState,
 };
 use tests::{Stack, clients::Client, wait};
 use tonic::Code;
 use uuid::Uuid;
 
-use crate::world::{breakable, buyer, seller};
+use crate::world::{breakable, buyer, product};
 
 /// Orders placed at once while something breaks.
 const ORDERS: usize = 500;
@@ -66,9 +65,7 @@ async fn order_until_answered(client: &Client, key: &str, sku: &str) -> String {
 /// Places [`ORDERS`] orders at once, calls `harm` once a tenth has its answer, and checks that exactly these orders are there.
 async fn orders_survive(stack: &Stack, harm: impl AsyncFn()) {
     let client = buyer(stack).await;
-    let sku = client.products(1).await.unwrap()[0].sku.clone();
-    restock(stack, &sku).await;
-    let before = stock(&client, &sku).await;
+    let sku = product(stack, ORDERS + 1).await;
     let keys: Vec<String> = (0..ORDERS).map(|_| Uuid::now_v7().to_string()).collect();
     let answered: Vec<String> = stream::iter(&keys)
         .map(|key| order_until_answered(&client, key, &sku))
@@ -89,7 +86,7 @@ async fn orders_survive(stack: &Stack, harm: impl AsyncFn()) {
         client.order(&keys[0], &[(&sku, 1)]).await.unwrap().id
     );
     let after = wait::until("the stock", async || stock_if_answered(&client, &sku).await).await;
-    assert_eq!(after, before - i32::try_from(ORDERS).unwrap(), "each order took its unit once");
+    assert_eq!(after, 1, "each order took its unit once");
     let whole = stack
         .database()
         .await
@@ -104,14 +101,6 @@ async fn orders_survive(stack: &Stack, harm: impl AsyncFn()) {
     assert_eq!(whole, i64::try_from(ORDERS).unwrap(), "each order has its line, its event and its job, once");
 }
 
-/// Adds as many units as a test may take.
-async fn restock(stack: &Stack, sku: &str) {
-    let delta = i32::try_from(ORDERS).unwrap() + 1;
-    let adjustments = vec![InventoryAdjustment { sku: sku.to_owned(), delta }];
-    let request = BatchAdjustInventoryRequest { adjustments, ..BatchAdjustInventoryRequest::default() };
-    seller(stack).await.inventory().batch_adjust_inventory(request).await.unwrap();
-}
-
 /// Orders that have exactly one line, one event and one job.
 const WHOLE_ORDERS: &str = "
     SELECT count(*)
@@ -123,10 +112,6 @@ const WHOLE_ORDERS: &str = "
               FROM (SELECT args FROM jobs.ready UNION ALL SELECT args FROM jobs.running UNION ALL
                     SELECT args FROM jobs.scheduled UNION ALL SELECT args FROM jobs.history) j
              WHERE j.args -> 'order' ->> 'id' = o.id::text) = 1";
-
-async fn stock(client: &Client, sku: &str) -> i32 {
-    stock_if_answered(client, sku).await.expect("the stock can be read")
-}
 
 async fn stock_if_answered(client: &Client, sku: &str) -> Option<i32> {
     let request = GetInventoryRequest { sku: sku.to_owned() };
@@ -186,7 +171,7 @@ async fn reads_its_own_write(client: &Client, sku: &str) {
 async fn a_replica_that_hangs_or_dies_stops_no_read_and_shows_no_old_state() {
     let stack = breakable().await;
     let client = buyer(&stack).await;
-    let sku = client.products(1).await.unwrap()[0].sku.clone();
+    let sku = product(&stack, 40).await;
     let pid = stack.pid("postgres-replica").unwrap();
     // The server and all its backends hang, as on a host that is gone.
     let hanging = Hanging::new(processes_below(pid));
@@ -232,7 +217,7 @@ async fn a_replica_that_is_ten_seconds_behind_shows_nobody_an_old_state() {
     };
     set("10s").await;
     let client = buyer(&stack).await;
-    let sku = client.products(1).await.unwrap()[0].sku.clone();
+    let sku = product(&stack, 50).await;
     for _ in 0..50 {
         reads_its_own_write(&client, &sku).await;
     }

@@ -4,13 +4,13 @@ use tests::{clients::order_of, trace::OrderTrace, wait};
 use tonic::Request;
 use uuid::Uuid;
 
-use crate::world::{buyer, world};
+use crate::world::{buyer, product, world};
 
 #[tokio::test]
 async fn an_order_is_one_trace_from_the_client_to_the_email() {
     let world = world();
     let client = buyer(&world.stack).await;
-    let sku = client.products(1).await.unwrap()[0].sku.clone();
+    let sku = product(&world.stack, 1).await;
     let (trace, caller) = (Uuid::new_v4().simple().to_string(), "00f067aa0ba902b7");
     let mut request = Request::new(order_of(&[(&sku, 1)]));
     request.metadata_mut().insert("traceparent", format!("00-{trace}-{caller}-01").parse().unwrap());

@@ -17,12 +17,11 @@ use uuid::Uuid;
 
 use crate::{
     faults::signal,
-    world::{breakable, buyer, seller, world},
+    world::{breakable, buyer, product, seller, world},
 };
 
-async fn order(client: &Client) -> Order {
-    // Not the first product: other tests order all there is of it.
-    let sku = client.products(20).await.unwrap().pop().expect("the demo data has products").sku;
+async fn order(stack: &Stack, client: &Client) -> Order {
+    let sku = product(stack, 1).await;
     client.order(&Uuid::now_v7().to_string(), &[(&sku, 1)]).await.unwrap()
 }
 
@@ -70,7 +69,7 @@ fn curl(arguments: &[&str]) -> (Child, BufReader<ChildStdout>) {
 async fn an_order_is_watched_over_grpc_and_resumed() {
     let stack = &world().stack;
     let buyer = buyer(stack).await;
-    let id = order(&buyer).await.id;
+    let id = order(stack, &buyer).await.id;
     let mut watched = watch(&buyer, &id, "").await;
     let (number, kind, token) = event(&mut watched).await;
     assert_eq!((number, kind), (1, OrderEventType::Placed));
@@ -86,7 +85,7 @@ async fn an_order_is_watched_over_grpc_and_resumed() {
 #[tokio::test]
 async fn another_company_and_a_stranger_see_nothing() {
     let stack = &world().stack;
-    let id = order(&buyer(stack).await).await.id;
+    let id = order(stack, &buyer(stack).await).await.id;
     let request = || WatchOrderRequest { id: id.clone(), ..WatchOrderRequest::default() };
     let refused = buyer(stack).await.orders().watch_order(request()).await.unwrap_err();
     assert_eq!(refused.code(), Code::NotFound);
@@ -98,7 +97,7 @@ async fn another_company_and_a_stranger_see_nothing() {
 async fn rest_gets_an_array_that_grows_as_things_happen() {
     let stack = &world().stack;
     let buyer = buyer(stack).await;
-    let id = order(&buyer).await.id;
+    let id = order(stack, &buyer).await.id;
     let authorization = format!("authorization: Bearer {}", buyer.token());
     let url = format!("{}/v1/orders/{id}:watch", stack.url());
     let (_curl, mut output) = curl(&["--header", &authorization, &url]);
@@ -140,7 +139,7 @@ async fn element(output: &mut BufReader<ChildStdout>, text: &mut String, mark: &
 async fn a_browser_is_told_over_grpc_web_as_it_happens() {
     let stack = &world().stack;
     let buyer = buyer(stack).await;
-    let id = order(&buyer).await.id;
+    let id = order(stack, &buyer).await.id;
     let message = WatchOrderRequest { id: id.clone(), ..WatchOrderRequest::default() }.encode_to_vec();
     let body = tempfile::NamedTempFile::new().unwrap();
     let length = u32::try_from(message.len()).unwrap();
@@ -183,7 +182,7 @@ async fn web_event(output: &mut BufReader<ChildStdout>) -> (i32, OrderEventType)
 async fn a_service_that_stops_ends_its_watches_well_and_they_go_on_elsewhere() {
     let stack = breakable().await;
     let buyer = buyer(&stack).await;
-    let id = order(&buyer).await.id;
+    let id = order(&stack, &buyer).await.id;
     let mut watched = watch(&buyer, &id, "").await;
     let (_, _, mut token) = event(&mut watched).await;
     stop_orders(&stack);

@@ -2,8 +2,13 @@
 
 use std::sync::LazyLock;
 
+use proto::{
+    catalog::v1::{CreateProductRequest, Product},
+    orders::v1::{BatchAdjustInventoryRequest, InventoryAdjustment},
+};
 use tests::{Stack, clients::Client, collector::Collector};
 use tokio::sync::{Mutex, MutexGuard};
+use uuid::Uuid;
 
 /// A stack that nobody breaks, with its traces collected.
 pub(crate) struct World {
@@ -40,4 +45,18 @@ pub(crate) async fn seller(stack: &Stack) -> Client {
     let client = Client::connect(&stack.url()).await.expect("the ingress answers");
     let (email, password) = stack.seller();
     client.log_in(&email, &password).await.expect("the seller can log in")
+}
+
+/// The SKU of a new product with `units` of stock. Nobody else orders it: tests that share a stack share no stock.
+pub(crate) async fn product(stack: &Stack, units: usize) -> String {
+    let seller = seller(stack).await;
+    let template = seller.products(1).await.unwrap().remove(0);
+    let sku = format!("TEST-{}", Uuid::now_v7());
+    let product = Product { sku: sku.clone(), ..template };
+    let request = CreateProductRequest { product: Some(product), ..CreateProductRequest::default() };
+    seller.catalog().create_product(request).await.unwrap();
+    let adjustments = vec![InventoryAdjustment { sku: sku.clone(), delta: i32::try_from(units).unwrap() }];
+    let request = BatchAdjustInventoryRequest { adjustments, ..BatchAdjustInventoryRequest::default() };
+    seller.inventory().batch_adjust_inventory(request).await.unwrap();
+    sku
 }
