@@ -46,6 +46,7 @@ const TESTS: &[Test] = &[
     ("replicas_follow_the_active_users", Length::Long, scaling::replicas_follow_users),
     ("the_adapters_certificate_rotates_unnoticed", Length::Long, apiserver::certificate_rotates),
     ("an_upgrade_and_its_rollback_lose_no_call_and_no_replica", Length::Long, rolling::upgrade_and_rollback),
+    ("an_upgrade_from_the_chart_before_loses_no_call", Length::Long, rolling::upgrade_from_previous),
     ("a_second_release_lives_beside_the_first", Length::Long, install::second_release),
     ("uninstall_leaves_what_it_says", Length::Short, install::uninstall),
 ];

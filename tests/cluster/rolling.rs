@@ -5,6 +5,7 @@ use crate::{
     helm::{self, chart, helm},
     kubectl::kubectl,
     release::{MAIN, delete_pods},
+    settings::Settings,
     traffic::Flow,
 };
 
@@ -53,6 +54,25 @@ pub(crate) fn upgrade_and_rollback() -> anyhow::Result<()> {
     announce(&format!("ready {took:.0?} after the rollback"));
 
     // As it was, for the tests to come.
+    helm::upgrade("helm", MAIN.0, &chart(), &[])?;
+    MAIN.until_ready().map(drop)
+}
+
+/// From the chart that people have to the one that they get.
+pub(crate) fn upgrade_from_previous() -> anyhow::Result<()> {
+    let Some(previous) = &Settings::here().previous_chart else {
+        announce("SKIPPED: SIPUP_TEST_PREVIOUS_CHART names no chart to upgrade from");
+        return Ok(());
+    };
+    helm::upgrade("helm", MAIN.0, previous, &[])?;
+    MAIN.until_ready()?;
+    until_old_pods_are_gone()?;
+    let flow = Flow::start(MAIN)?;
+    // A chart that differs in nothing that a pod sees would replace none.
+    helm::upgrade("helm", MAIN.0, &chart(), &["defaults.podAnnotations.sipup-test=upgraded"])?;
+    let took = MAIN.until_ready()?;
+    until_old_pods_are_gone()?;
+    flow.stop_without_failure(&format!("upgrade from the chart before, ready after {took:.0?}"))?;
     helm::upgrade("helm", MAIN.0, &chart(), &[])?;
     MAIN.until_ready().map(drop)
 }

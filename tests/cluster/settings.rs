@@ -1,6 +1,6 @@
 //! What the tests are told by their environment.
 
-use std::sync::LazyLock;
+use std::{path::PathBuf, sync::LazyLock};
 
 /// Where the tests run.
 #[derive(Debug)]
@@ -9,6 +9,8 @@ pub(crate) struct Settings {
     pub image: (String, String),
     /// Helm 3, where there is one, to install the second release with.
     pub helm3: Option<String>,
+    /// The chart of an earlier version, to upgrade from.
+    pub previous_chart: Option<PathBuf>,
     /// Namespace for everything; made and deleted by the tests.
     pub namespace: String,
 }
@@ -36,6 +38,7 @@ impl Settings {
         Some(Self {
             image: (repository.to_owned(), tag.to_owned()),
             helm3: given("SIPUP_TEST_HELM3"),
+            previous_chart: given("SIPUP_TEST_PREVIOUS_CHART").map(PathBuf::from),
             namespace: given("SIPUP_TEST_NAMESPACE").unwrap_or_else(|| "sipup-test".to_owned()),
         })
     }

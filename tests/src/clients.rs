@@ -61,7 +61,11 @@ impl Client {
     ///
     /// The platform's refusal.
     pub async fn log_in(mut self, email: &str, password: &str) -> Result<Self, Status> {
-        let request = LoginRequest { email: email.to_owned(), password: password.to_owned() };
+        let request = LoginRequest {
+            email: email.to_owned(),
+            password: password.to_owned(),
+            ..LoginRequest::default()
+        };
         let tokens = self.auth().login(request).await?.into_inner().tokens.unwrap_or_default();
         let token = format!("Bearer {}", tokens.access_token);
         self.bearer = Bearer(Some(token.parse().map_err(|_| Status::internal("the token is no header"))?));
