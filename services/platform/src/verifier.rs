@@ -5,6 +5,7 @@
 //! costs some 100 µs; whether its session was ended is looked up each time.
 
 mod keys;
+mod outage;
 mod revocations;
 
 use std::sync::Arc;

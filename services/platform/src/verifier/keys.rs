@@ -10,8 +10,9 @@ use jsonwebtoken::{
     jwk::{Jwk, JwkSet, KeyAlgorithm},
 };
 use serde::de::DeserializeOwned;
+use tokio::time::Instant;
 
-use super::{AUDIENCE, Verifier};
+use super::{AUDIENCE, Verifier, outage::Outage};
 
 /// How often keys are fetched when all is quiet. A new key is published at least ten minutes before it signs.
 const EVERY: Duration = Duration::from_secs(30);
@@ -85,11 +86,21 @@ fn key(jwk: &Jwk, issuer: &str) -> Option<Key> {
 /// Fetches keys for ever.
 pub(super) async fn keep_fetching(verifier: Verifier, url: http::Uri) {
     let client = Client::builder(TokioExecutor::new()).build_http::<Empty<Bytes>>();
+    let mut outage = Outage::default();
     loop {
-        match tokio::time::timeout(TIMEOUT, fetch(&client, url.clone())).await {
-            Ok(Ok(keys)) => verifier.replace_keys(&keys),
-            Ok(Err(error)) => tracing::warn!(%error, %url, "token keys not fetched"),
-            Err(_) => tracing::warn!(%url, "token keys not fetched in time"),
+        let fetched = tokio::time::timeout(TIMEOUT, fetch(&client, url.clone())).await;
+        match fetched.unwrap_or_else(|_| Err(anyhow::anyhow!("no answer in time"))) {
+            Ok(keys) => {
+                verifier.replace_keys(&keys);
+                if let Some(tries) = outage.ended() {
+                    tracing::info!(%url, tries, "token keys fetched after {tries} tries that failed");
+                }
+            }
+            Err(error) => {
+                if let Some(tries) = outage.failed(Instant::now()) {
+                    tracing::warn!(%error, %url, tries, "token keys not fetched, {tries} tries so far");
+                }
+            }
         }
         if verifier.0.keys.load().is_empty() {
             tokio::time::sleep(RETRY).await;
