@@ -1,11 +1,14 @@
 //! What happened, counted once: by journey and step, over time, and in sum. The ramp is shown over time but not summed up.
 
-use std::{collections::BTreeMap, fmt, time::Duration};
+mod counts;
+mod failed_call;
+
+use std::{collections::BTreeMap, time::Duration};
 
 use hdrhistogram::Histogram;
 use jiff::Timestamp;
-use serde::{Deserialize, Serialize};
 
+pub use self::{counts::Counts, failed_call::FailedCall};
 use crate::{
     call::{Outcome, Transport},
     histogram,
@@ -48,69 +51,6 @@ impl Sample {
     }
 }
 
-/// Counts of outcomes.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Counts {
-    /// Calls that were due.
-    pub offered: u64,
-    /// Calls that were due but not sent, because too many were in flight or no user was idle.
-    pub dropped: u64,
-    /// Right answers.
-    pub right: u64,
-    /// Right answers that say no: not enough in stock.
-    pub declined: u64,
-    /// Refused by a limit.
-    pub limited: u64,
-    /// Refused by a service that has too much to do already.
-    #[serde(default)]
-    pub shed: u64,
-    /// Errors, time-outs, lost connections.
-    pub failed: u64,
-    /// Wrong answers.
-    pub wrong: u64,
-}
-
-impl Counts {
-    /// These and those.
-    pub(crate) fn add(&mut self, other: &Self) {
-        self.offered += other.offered;
-        self.dropped += other.dropped;
-        self.right += other.right;
-        self.declined += other.declined;
-        self.limited += other.limited;
-        self.shed += other.shed;
-        self.failed += other.failed;
-        self.wrong += other.wrong;
-    }
-
-    fn count(&mut self, outcome: &Outcome) {
-        *match outcome {
-            Outcome::Right => &mut self.right,
-            Outcome::Declined => &mut self.declined,
-            Outcome::Limited(_) => &mut self.limited,
-            Outcome::Shed(_) => &mut self.shed,
-            Outcome::Failed(_) => &mut self.failed,
-            Outcome::Wrong(_) => &mut self.wrong,
-        } += 1;
-    }
-
-    /// Calls that were sent and have ended.
-    pub fn ended(&self) -> u64 {
-        self.answered() + self.limited + self.shed + self.failed + self.wrong
-    }
-
-    /// Calls that were answered rightly.
-    pub fn answered(&self) -> u64 {
-        self.right + self.declined
-    }
-
-    /// The share of calls due that were answered rightly, from 0 to 1. What was dropped or refused was not.
-    pub fn success(&self) -> f64 {
-        let due = self.ended() + self.dropped;
-        if due == 0 { 0.0 } else { self.answered() as f64 / due as f64 }
-    }
-}
-
 /// Outcomes and latencies of one kind of call.
 #[derive(Debug)]
 pub(crate) struct Row {
@@ -126,40 +66,6 @@ pub(crate) struct Slot {
     pub(crate) counts: Counts,
     /// By when calls were due: a stall shows where it happened.
     pub(crate) latency: Histogram<u32>,
-}
-
-/// A call that did not end well.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct FailedCall {
-    /// When it ended, by the clock.
-    #[serde(default)]
-    pub time: Timestamp,
-    /// When it was due, in seconds from the start of the run.
-    pub at: f64,
-    /// When it ended.
-    pub ended: f64,
-    /// The user's number.
-    pub user: u32,
-    /// What the user was about, as the scenario calls it; `sessions` for what happens by itself.
-    #[serde(default)]
-    pub journey: String,
-    /// The step, as the scenario calls it.
-    pub step: String,
-    /// How it travelled.
-    pub transport: Transport,
-    /// `limited`, `shed`, `failed` or `wrong`.
-    pub outcome: String,
-    /// The status, `TIMEOUT`, `CONNECTION`, or what is wrong with the answer.
-    pub code: String,
-    /// More words.
-    pub message: String,
-}
-
-impl fmt::Display for FailedCall {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { time, at, journey, step, transport, outcome, code, message, .. } = self;
-        write!(f, "{time} ({at:.3} s): {journey} / {step} over {transport} {outcome}: {code} {message}")
-    }
 }
 
 /// Everything that is counted in a run.
