@@ -192,7 +192,6 @@ mod tests {
         let needed = [
             "auth",
             "--database-url=postgres://svc_auth:hunter2@127.0.0.1:5432/sipup",
-            "--page-token-key=hunter2",
             "--signing-keys=/keys",
             "--refresh-key=hunter2",
         ];

@@ -20,7 +20,12 @@ mod service;
 mod store;
 mod text;
 
-use platform::{AuthArgs, Context, Rpc, ServerArgs, db::DbArgs, page::PageTokens, redis::RedisArgs};
+use platform::{
+    AuthArgs, Context, Rpc, ServerArgs,
+    db::DbArgs,
+    page::{PageArgs, PageTokens},
+    redis::RedisArgs,
+};
 use proto::catalog::v1::catalog_service_server::CatalogServiceServer;
 use tonic::codec::CompressionEncoding::Gzip;
 
@@ -41,6 +46,9 @@ pub struct Args {
     /// Who is believed.
     #[command(flatten)]
     pub auth: AuthArgs,
+    /// Pages of lists.
+    #[command(flatten)]
+    pub page: PageArgs,
 }
 
 /// Serves the catalogue until it is told to stop.
@@ -49,7 +57,7 @@ pub struct Args {
 ///
 /// What keeps it from starting.
 pub async fn serve(args: Args, mut ctx: Context) -> anyhow::Result<()> {
-    let tokens = PageTokens::new(&args.server.page_token_key)?;
+    let tokens = PageTokens::new(&args.page)?;
     let redis = ctx.redis(&args.redis).await?;
     let db = ctx.db(&args.database, redis).await?;
     let verifier = ctx.verifier(&args.auth, &db);

@@ -11,7 +11,12 @@ mod permissions;
 mod service;
 mod store;
 
-use platform::{AuthArgs, Context, Rpc, ServerArgs, db::DbArgs, page::PageTokens, redis::RedisArgs};
+use platform::{
+    AuthArgs, Context, Rpc, ServerArgs,
+    db::DbArgs,
+    page::{PageArgs, PageTokens},
+    redis::RedisArgs,
+};
 use proto::jobs::v1::job_service_server::JobServiceServer;
 use queue::WorkerOptions;
 use tonic::codec::CompressionEncoding::Gzip;
@@ -33,6 +38,9 @@ pub struct Args {
     /// Who is believed.
     #[command(flatten)]
     pub auth: AuthArgs,
+    /// Pages of lists.
+    #[command(flatten)]
+    pub page: PageArgs,
     /// How mail is sent.
     #[command(flatten)]
     pub mail: MailArgs,
@@ -52,7 +60,7 @@ pub struct Args {
 ///
 /// What keeps it from starting, or made it end by itself.
 pub async fn serve(args: Args, mut ctx: Context) -> anyhow::Result<()> {
-    let tokens = PageTokens::new(&args.server.page_token_key)?;
+    let tokens = PageTokens::new(&args.page)?;
     let registry = kinds::registry(&args.mail)?;
     let election = args.election.start(&args.database, &ctx.clock).await?;
     let redis = ctx.redis(&args.redis).await?;

@@ -29,7 +29,11 @@ mod store;
 mod watch;
 
 use platform::{
-    AuthArgs, Context, Rpc, ServerArgs, client::ServiceUrl, db::DbArgs, page::PageTokens, redis::RedisArgs,
+    AuthArgs, Context, Rpc, ServerArgs,
+    client::ServiceUrl,
+    db::DbArgs,
+    page::{PageArgs, PageTokens},
+    redis::RedisArgs,
 };
 use proto::orders::v1::{
     inventory_service_server::InventoryServiceServer, order_service_server::OrderServiceServer,
@@ -65,6 +69,10 @@ pub struct Args {
     #[command(flatten)]
     pub auth: AuthArgs,
 
+    /// Pages of lists.
+    #[command(flatten)]
+    pub page: PageArgs,
+
     /// Where the catalogue is: `http://host:port`, or several separated by commas.
     #[arg(long, env = "SIPUP_CATALOG_URL", default_value = "http://catalog:8080")]
     pub catalog_url: ServiceUrl,
@@ -84,7 +92,7 @@ pub async fn serve(args: Args, mut ctx: Context) -> anyhow::Result<()> {
     let db = ctx.db(&args.database, redis).await?;
     let verifier = ctx.verifier(&args.auth, &db);
     let catalog = Catalog::connect(&args.catalog_url, &ctx.tasks);
-    let tokens = PageTokens::new(&args.server.page_token_key)?;
+    let tokens = PageTokens::new(&args.page)?;
 
     let metrics = Metrics::new(&ctx.meter);
 

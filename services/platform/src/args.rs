@@ -4,8 +4,6 @@ use std::{net::SocketAddr, time::Duration};
 
 use clap::Args;
 
-use crate::Secret;
-
 /// Reads `30s`, `1m 30s`, `250ms`.
 pub fn duration(text: &str) -> Result<Duration, humantime::DurationError> {
     humantime::parse_duration(text)
@@ -45,10 +43,6 @@ pub struct ServerArgs {
     /// Connections are asked to end after this time, so that new pods get their share.
     #[arg(long, env = "SIPUP_MAX_CONNECTION_AGE", default_value = "5m", value_parser = duration)]
     pub max_connection_age: Duration,
-
-    /// Seals page tokens; the same for every pod of a service, at least 32 characters.
-    #[arg(long, env = "SIPUP_PAGE_TOKEN_KEY", hide_env_values = true)]
-    pub page_token_key: Secret,
 }
 
 /// Who is believed.

@@ -51,6 +51,14 @@ impl PageSize {
     }
 }
 
+/// What a service with lists is told besides. Others have no use for a key.
+#[derive(clap::Args, Clone, Debug)]
+pub struct PageArgs {
+    /// Seals page tokens; the same for every pod of a service, at least 32 characters.
+    #[arg(long, env = "SIPUP_PAGE_TOKEN_KEY", hide_env_values = true)]
+    pub page_token_key: Secret,
+}
+
 /// Makes and reads page tokens.
 #[derive(Clone)]
 pub struct PageTokens(hmac::Key);
@@ -62,14 +70,15 @@ impl fmt::Debug for PageTokens {
 }
 
 impl PageTokens {
-    /// Tokens sealed by `key`.
+    /// Tokens sealed by the key of `args`.
     ///
     /// # Errors
     ///
     /// The key is shorter than 32 bytes.
-    pub fn new(key: &Secret) -> anyhow::Result<Self> {
-        anyhow::ensure!(key.expose().len() >= 32, "--page-token-key must have at least 32 characters");
-        Ok(Self(hmac::Key::new(hmac::HMAC_SHA256, key.expose().as_bytes())))
+    pub fn new(args: &PageArgs) -> anyhow::Result<Self> {
+        let key = args.page_token_key.expose().as_bytes();
+        anyhow::ensure!(key.len() >= 32, "--page-token-key must have at least 32 characters");
+        Ok(Self(hmac::Key::new(hmac::HMAC_SHA256, key)))
     }
 
     /// The token for the page behind `cursor`. `bound_to` names everything that the next request must repeat: the list, its
@@ -117,8 +126,18 @@ impl PageTokens {
 mod tests {
     use super::*;
 
+    fn args(key: &str) -> PageArgs {
+        PageArgs { page_token_key: Secret::new(key) }
+    }
+
     fn tokens() -> PageTokens {
-        PageTokens::new(&Secret::new("0123456789abcdef0123456789abcdef")).unwrap()
+        PageTokens::new(&args("0123456789abcdef0123456789abcdef")).unwrap()
+    }
+
+    #[test]
+    fn a_short_key_is_refused_by_the_name_of_its_flag_and_not_shown() {
+        let error = PageTokens::new(&args("hunter2")).unwrap_err().to_string();
+        assert!(error.contains("--page-token-key") && !error.contains("hunter2"), "{error}");
     }
 
     #[test]

@@ -11,6 +11,7 @@ pub use self::issuer::Issuer;
 use crate::{
     Clock, Context, Identity, Secret,
     args::{ServerArgs, TelemetryArgs},
+    page::PageArgs,
     run::{Bound, install_crypto},
     telemetry::Telemetry,
 };
@@ -60,11 +61,15 @@ pub fn server_args() -> ServerArgs {
         max_call_time: Duration::from_mins(1),
         max_request_bytes: 16 << 20,
         max_connection_age: Duration::from_mins(5),
-        page_token_key: Secret::new("a key for tests, long enough to be one"),
     }
 }
 
 /// Starts a service and waits until it listens and is ready.
+/// A key for the page tokens of a service in a test.
+pub fn page_args() -> PageArgs {
+    PageArgs { page_token_key: Secret::new("a key for tests, long enough to be one") }
+}
+
 ///
 /// # Errors
 ///

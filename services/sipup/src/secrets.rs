@@ -183,6 +183,7 @@ mod tests {
 
     use clap::Parser as _;
     use kubernetes::testing::FakeApi;
+    use platform::page::{PageArgs, PageTokens};
     use serde_json::Value;
 
     use super::*;
@@ -290,7 +291,8 @@ mod tests {
     fn values_are_long_enough_for_those_who_read_them() {
         assert!(password().expose().len() >= 10);
         auth::macs::Macs::new(&key()).unwrap();
-        platform::page::PageTokens::new(&key()).unwrap();
+        let page = PageArgs { page_token_key: key() };
+        PageTokens::new(&page).unwrap();
         assert_ne!(key().expose(), key().expose());
     }
 }

@@ -26,8 +26,6 @@ pub(crate) enum Command {
     /// Rate limits and the count of active users.
     Ratelimit(Box<Service<ratelimit::Args>>),
     /// The number of active users, for HPAs and KEDA.
-    // Nobody pages through it: it gets no key that it would not use.
-    #[command(mut_arg("page_token_key", |key| key.required(false).default_value("").hide(true)))]
     Autoscaler(Box<Service<autoscaler::Args>>),
 }
 

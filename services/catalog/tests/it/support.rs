@@ -6,7 +6,7 @@ use platform::{
     Clock, Role,
     db::DbArgs,
     redis::RedisArgs,
-    testing::{Issuer, Running, server_args, start},
+    testing::{Issuer, Running, page_args, server_args, start},
 };
 use proto::{
     catalog::v1::{self as pb, catalog_service_client::CatalogServiceClient},
@@ -61,6 +61,7 @@ impl Shop {
             },
             redis: RedisArgs::new(Vec::new()),
             auth: issuer.auth_args(),
+            page: page_args(),
         };
         let service = start("catalog", clock, args, catalog::serve).await.unwrap();
         let client = CatalogServiceClient::connect(service.url()).await.unwrap();

@@ -8,7 +8,7 @@ use platform::{
     Clock, Role,
     db::DbArgs,
     redis::RedisArgs,
-    testing::{Issuer, Running, server_args, start},
+    testing::{Issuer, Running, page_args, server_args, start},
 };
 use proto::jobs::v1::{self as pb, job_service_client::JobServiceClient};
 use serde_json::{Value, json};
@@ -70,6 +70,7 @@ impl Office {
             database: DbArgs { database_pool_budget: 8, database_pool_warm: 1, ..DbArgs::new(url) },
             redis: RedisArgs::new(Vec::new()),
             auth: issuer.auth_args(),
+            page: page_args(),
             mail,
             election: ElectionArgs::default(),
             job_slots: 4,

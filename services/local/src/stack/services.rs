@@ -65,7 +65,6 @@ fn common(stack: &Stack, service: Service, replica: u16) -> Result<Environment> 
     env.set("SIPUP_LISTEN", loopback(layout.grpc(service, replica)))
         .set("SIPUP_ADMIN_LISTEN", loopback(layout.admin(service, replica)))
         .set("SIPUP_REDIS_NODES", stack.plan.redis_nodes()?.join(","))
-        .set("SIPUP_PAGE_TOKEN_KEY", stack.secrets.key(&format!("{service}-page-token-key"))?)
         // Envoy is gone by the time that a service is stopped; nobody else has to notice first.
         .set("SIPUP_READINESS_DELAY", "0s")
         .set("SIPUP_DRAIN_TIMEOUT", "10s")
@@ -94,6 +93,9 @@ fn data(stack: &Stack, database: &Database, service: Service) -> Result<Environm
 fn own(stack: &Stack, service: Service, replica: u16) -> Result<Environment> {
     let layout = stack.plan.layout;
     let mut env = Environment::default();
+    if matches!(service, Service::Catalog | Service::Orders | Service::Jobs) {
+        env.set("SIPUP_PAGE_TOKEN_KEY", stack.secrets.key(&format!("{service}-page-token-key"))?);
+    }
     match service {
         Service::Catalog => {}
         Service::Orders => {

@@ -24,11 +24,13 @@ def main():
         if command in ("migrate", "seed") and "SIPUP_DATABASE_URL" not in os.environ:
             sys.exit("no database")
         return
-    wanted = ["SIPUP_REDIS_NODES", "SIPUP_PAGE_TOKEN_KEY"]
+    wanted = ["SIPUP_REDIS_NODES"]
     if sys.argv[2] == "ratelimit":
         wanted += ["SIPUP_RATELIMIT_RULES"]
     else:
         wanted += ["SIPUP_DATABASE_URL", "SIPUP_DATABASE_PASSWORD"]
+    if sys.argv[2] in ("catalog", "orders", "jobs"):
+        wanted += ["SIPUP_PAGE_TOKEN_KEY"]
     for name in wanted:
         if not os.environ.get(name):
             sys.exit(f"{name} is missing")

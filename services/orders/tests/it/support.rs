@@ -146,10 +146,11 @@ async fn start(
         "--catalog-url",
         &catalog_url,
         "--page-token-key",
-        "unused",
+        "replaced below",
     ];
     let mut args = Flags::parse_from(flags).args;
     args.server = platform::testing::server_args();
+    args.page = platform::testing::page_args();
     args.auth = issuer.auth_args();
     tune(&mut args);
     platform::testing::start("orders", clock, args, orders::serve).await.unwrap()
