@@ -46,7 +46,7 @@ use std::{fmt, sync::Arc, time::Duration};
 use opentelemetry::metrics::Meter;
 use tokio_util::sync::CancellationToken;
 
-pub use args::DbArgs;
+pub use args::{ConnectArgs, DbArgs};
 pub use error::{Cause, ConstraintKind, Error};
 pub use once::OneConnection;
 pub use rows::{ReadOnly, Rows, Tx};
@@ -120,7 +120,7 @@ impl Db {
     /// [`Error::Internal`] if the arguments make no sense, for example a file of authorities that can't be read.
     pub async fn connect(args: &DbArgs, wiring: Wiring) -> Result<Self, Error> {
         let Wiring { service, clock: _, tasks, stop, meter, redis } = wiring;
-        let connector = Connector::new(args, service)?;
+        let connector = Connector::new(&args.connect, service)?;
         let metrics = Metrics::new(meter);
         let limit = usize::from(args.database_pool_budget);
         let pool = |role| Pool::new(role, limit, connector.clone(), tasks.clone(), metrics.clone());
@@ -145,7 +145,7 @@ impl Db {
         }));
         Ok(Self(Arc::new(Inner {
             service,
-            database: args.database_url.database().to_owned(),
+            database: args.connect.database_url.database().to_owned(),
             acquire_timeout: args.database_acquire_timeout,
             positions: Positions::new(redis, follower.blind_for(), args.database_max_lag),
             primary,

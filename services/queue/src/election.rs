@@ -46,7 +46,8 @@ impl AdvisoryLock {
 
     /// Waits for the lock and does the work for as long as it is held. Otherwise says why it isn't.
     async fn reign(&self, work: &Work) -> Result<(), String> {
-        let connection = in_time(Box::pin(OneConnection::open(&self.database, "sipup election"))).await?;
+        let connection =
+            in_time(Box::pin(OneConnection::open(&self.database.connect, "sipup election"))).await?;
         let client = connection.client();
         loop {
             let row = in_time(client.query_one(TRY_LEAD, &[&self.name])).await?;

@@ -7,16 +7,12 @@
 
 mod catalogue;
 mod check;
-mod connect;
 mod migrate;
 mod passwords;
 
 pub use self::{
     catalogue::Schema,
     check::{NotReady, check},
-    connect::Admin,
-    migrate::{
-        Error, Options, Report, SchemaReport, ensure_partitions, migrate, migrate_as, migrate_with, sources,
-    },
+    migrate::{Error, Options, Report, SchemaReport, ensure_partitions, migrate, sources},
     passwords::RolePasswords,
 };

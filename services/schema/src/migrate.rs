@@ -1,6 +1,6 @@
 //! Brings a database up to date: roles, schemas, migrations, partitions. Safe to run twice, and by two at once.
 
-use std::{path::PathBuf, time::Duration};
+use std::time::Duration;
 
 use postgres_protocol::password::scram_sha_256;
 use refinery::{Migration, Runner};
@@ -9,7 +9,6 @@ use tokio_postgres::{Client, error::SqlState};
 use crate::{
     RolePasswords, Schema,
     check::{NotReady, judge},
-    connect::{Admin, with_primary},
 };
 
 const ROLES: &str = include_str!("../migrations/roles.sql");
@@ -67,29 +66,12 @@ pub struct SchemaReport {
 /// Why a database could not be migrated. What was applied before stays; run it again.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// The database URL can't be read.
-    #[error("the database url is not valid")]
-    Url(#[source] tokio_postgres::Error),
     /// A password is empty.
     #[error("the password of {role} is empty")]
     EmptyPassword {
         /// The role.
         role: &'static str,
     },
-    /// TLS could not be set up.
-    #[error("tls could not be set up")]
-    Tls(#[source] rustls::Error),
-    /// The file of authorities can't be used.
-    #[error("{}: {problem}", file.display())]
-    Authorities {
-        /// The file.
-        file: PathBuf,
-        /// What is wrong with it.
-        problem: String,
-    },
-    /// The database can't be reached or refuses us.
-    #[error("no connection to the database")]
-    Connect(#[source] tokio_postgres::Error),
     /// A later release has migrated the schema beyond what this program can run on.
     #[error(transparent)]
     TooNew(NotReady),
@@ -113,23 +95,13 @@ pub enum Error {
     },
 }
 
-/// Brings the database behind `database_url` up to date as the role that the URL names, which must own the database and be allowed
-/// to make roles; sets the passwords that are given. The URL may list several hosts: the one that takes writes is used.
-pub async fn migrate(database_url: &str, passwords: &RolePasswords) -> Result<Report, Error> {
-    migrate_with(database_url, &Options { passwords: passwords.clone(), ..Options::default() }).await
-}
-
-/// As [`migrate`], with all options.
-pub async fn migrate_with(database_url: &str, options: &Options) -> Result<Report, Error> {
-    migrate_as(Admin::new(database_url), options).await
-}
-
-/// As [`migrate`], with all options and every way to say who migrates.
-pub async fn migrate_as(admin: Admin<'_>, options: &Options) -> Result<Report, Error> {
+/// Brings a database up to date and sets the passwords that are given. `client` is a session on the server that takes writes, of a role
+/// that owns the database and may make roles. It is used up: it holds the lock until it ends.
+pub async fn migrate(mut client: Client, options: &Options) -> Result<Report, Error> {
     if let Some((role, _)) = options.passwords.given().find(|(_, password)| password.is_empty()) {
         return Err(Error::EmptyPassword { role });
     }
-    with_primary(admin, async |client| run(client, options).await).await
+    run(&mut client, options).await
 }
 
 /// All the SQL behind [`migrate`]: two programs with the same make the same database.

@@ -8,7 +8,7 @@ use auth::{
 };
 use platform::{
     Clock, Secret,
-    db::{DatabaseUrl, DbArgs, OneConnection},
+    db::{ConnectArgs, OneConnection},
 };
 use tokio_postgres::Client;
 use uuid::Uuid;
@@ -25,16 +25,8 @@ const SELLER: &str = "seller";
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// The database, as the role that `migrate` uses.
-    #[arg(long, env = "SIPUP_DATABASE_URL", hide_env_values = true)]
-    database_url: DatabaseUrl,
-
-    /// Password of that role, if it isn't in the URL.
-    #[arg(long, env = "SIPUP_DATABASE_PASSWORD", hide_env_values = true)]
-    database_password: Option<Secret>,
-
-    /// PEM file of the authorities that may have signed the server's certificate. Without it, the public ones.
-    #[arg(long, env = "SIPUP_DATABASE_CA_FILE")]
-    database_ca_file: Option<std::path::PathBuf>,
+    #[command(flatten)]
+    database: ConnectArgs,
 
     /// The address that the user logs in with.
     #[arg(long, env = "SIPUP_OPERATOR_EMAIL")]
@@ -71,13 +63,9 @@ enum Outcome {
 impl Args {
     pub(crate) async fn run(self) -> anyhow::Result<()> {
         let operator = self.operator()?;
-        let args = DbArgs {
-            database_password: self.database_password,
-            database_ca_file: self.database_ca_file,
-            ..DbArgs::new(self.database_url)
-        };
-        let connection =
-            OneConnection::open(&args, "sipup bootstrap").await.context("connect to the database")?;
+        let connection = OneConnection::open(&self.database, "sipup bootstrap")
+            .await
+            .context("connect to the database")?;
         let outcome = operator.bootstrap(connection.client(), &Clock::system()).await?;
         #[expect(clippy::print_stdout, reason = "a command speaks to whoever called it")]
         {

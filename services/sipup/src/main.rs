@@ -34,7 +34,7 @@ enum Command {
     /// Run one service.
     #[command(subcommand)]
     Serve(serve::Command),
-    /// Bring the database up to date.
+    /// Bring the database up to date, as a role that owns it and may make roles.
     Migrate(migrate::Args),
     /// Add the first user of the seller's staff, unless there is one of that address.
     Bootstrap(bootstrap::Args),
@@ -92,3 +92,6 @@ fn main() -> ExitCode {
         Command::Verify(command) => runtime::run(command.run()),
     })
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,24 +1,17 @@
 //! `sipup migrate`: brings the database up to date.
 
-use std::path::PathBuf;
-
 use anyhow::Context as _;
-use platform::Secret;
-use schema::{Admin, Options, RolePasswords};
+use platform::{
+    Secret,
+    db::{ConnectArgs, OneConnection},
+};
+use schema::{Options, RolePasswords};
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// The database, as a role that owns it and may make roles: `postgres://role:password@host:port/database`.
-    #[arg(long, env = "SIPUP_DATABASE_URL", hide_env_values = true)]
-    database_url: Secret,
-
-    /// Password of that role, if it isn't in the URL.
-    #[arg(long, env = "SIPUP_DATABASE_PASSWORD", hide_env_values = true)]
-    database_password: Option<Secret>,
-
-    /// PEM file of the authorities that may have signed the server's certificate. Without it, the public ones.
-    #[arg(long, env = "SIPUP_DATABASE_CA_FILE")]
-    database_ca_file: Option<PathBuf>,
+    /// The database, as a role that owns it and may make roles.
+    #[command(flatten)]
+    database: ConnectArgs,
 
     /// Sets the password of the role `svc_catalog`; it keeps the one that it has where left out, as do the next three.
     #[arg(long, env = "SIPUP_ROLE_PASSWORD_CATALOG", hide_env_values = true)]
@@ -53,12 +46,9 @@ impl Args {
             },
             connection_limit: self.connection_limit,
         };
-        let admin = Admin {
-            url: self.database_url.expose(),
-            password: self.database_password.as_ref().map(Secret::expose),
-            ca_file: self.database_ca_file.as_deref(),
-        };
-        let report = schema::migrate_as(admin, &options).await.context("migrate")?;
+        let connection =
+            OneConnection::open(&self.database, "sipup migrate").await.context("connect to the database")?;
+        let report = schema::migrate(connection.into_client(), &options).await.context("migrate")?;
         #[expect(clippy::print_stdout, reason = "a command speaks to whoever called it")]
         for schema in &report.schemas {
             println!(

@@ -3,8 +3,8 @@
 use anyhow::Context as _;
 use catalog::demo::{self, DemoProduct};
 use platform::{
-    Clock, Secret,
-    db::{DatabaseUrl, DbArgs, OneConnection},
+    Clock,
+    db::{ConnectArgs, OneConnection},
 };
 use tokio_postgres::Client;
 
@@ -20,12 +20,8 @@ const BATCH: usize = 1_000;
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// The database, as the role that `migrate` uses.
-    #[arg(long, env = "SIPUP_DATABASE_URL", hide_env_values = true)]
-    database_url: DatabaseUrl,
-
-    /// Password of that role, if it isn't in the URL.
-    #[arg(long, env = "SIPUP_DATABASE_PASSWORD", hide_env_values = true)]
-    database_password: Option<Secret>,
+    #[command(flatten)]
+    database: ConnectArgs,
 
     /// How many products.
     #[arg(long, default_value_t = 10_000)]
@@ -34,8 +30,8 @@ pub(crate) struct Args {
 
 impl Args {
     pub(crate) async fn run(self) -> anyhow::Result<()> {
-        let args = DbArgs { database_password: self.database_password, ..DbArgs::new(self.database_url) };
-        let connection = OneConnection::open(&args, "sipup seed").await.context("connect to the database")?;
+        let connection =
+            OneConnection::open(&self.database, "sipup seed").await.context("connect to the database")?;
         let client = connection.client();
         client.batch_execute("BEGIN").await?;
         let users = seed_accounts(client).await.context("add the demo's people")?;

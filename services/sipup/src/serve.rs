@@ -105,6 +105,7 @@ fn until_schema_fits(context: &mut Context, schema: Schema, database: DbArgs) {
 }
 
 async fn check(schema: Schema, database: &DbArgs) -> anyhow::Result<()> {
-    let connection = OneConnection::open(database, "sipup schema check").await.context("no connection")?;
+    let connection =
+        OneConnection::open(&database.connect, "sipup schema check").await.context("no connection")?;
     Ok(schema::check(connection.client(), schema).await?)
 }

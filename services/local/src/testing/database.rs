@@ -34,7 +34,8 @@ impl TestServices {
         self.database_from(&template, |url, passwords| async move {
             // All tests of a run share the roles, and with them the limits of the roles.
             let options = schema::Options { passwords: of_schema(&passwords), connection_limit: 280 };
-            schema::migrate_with(&url, &options).await.map(drop)
+            let migrated = schema::migrate(connect(&url).await?, &options).await;
+            migrated.map(drop).map_err(Error::hook("migrate"))
         })
         .await
     }

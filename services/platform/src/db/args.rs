@@ -7,9 +7,9 @@ use clap::Args;
 use super::DatabaseUrl;
 use crate::{Secret, args::duration};
 
-/// Which database, and how many connections to it.
+/// Which database, as which role, and how its server is known: the same for services and commands.
 #[derive(Args, Clone, Debug)]
-pub struct DbArgs {
+pub struct ConnectArgs {
     /// `postgres://role@host:port[,host:port]/database`: primary and replica in any order. `sslmode` is `disable` (the default),
     /// `prefer` or `require`; a certificate is always verified.
     #[arg(long, env = "SIPUP_DATABASE_URL", hide_env_values = true)]
@@ -22,6 +22,21 @@ pub struct DbArgs {
     /// PEM file of the authorities that may have signed the server's certificate. Without it, the public ones.
     #[arg(long, env = "SIPUP_DATABASE_CA_FILE")]
     pub database_ca_file: Option<PathBuf>,
+}
+
+impl ConnectArgs {
+    /// For a program that has the URL from elsewhere, with all that is needed in it.
+    pub fn new(url: DatabaseUrl) -> Self {
+        Self { database_url: url, database_password: None, database_ca_file: None }
+    }
+}
+
+/// Which database, and how many connections to it.
+#[derive(Args, Clone, Debug)]
+pub struct DbArgs {
+    /// Which database, and how to get in.
+    #[command(flatten)]
+    pub connect: ConnectArgs,
 
     /// Connections that all pods of this service together may have to one server: 1 to 100.
     #[arg(long, env = "SIPUP_DATABASE_POOL_BUDGET", default_value_t = 50, value_parser = clap::value_parser!(u16).range(1..=100))]
@@ -61,9 +76,7 @@ impl DbArgs {
     /// The defaults, for a program that has the URL from elsewhere.
     pub fn new(url: DatabaseUrl) -> Self {
         Self {
-            database_url: url,
-            database_password: None,
-            database_ca_file: None,
+            connect: ConnectArgs::new(url),
             database_pool_budget: 50,
             database_pool_warm: 10,
             database_own_name: None,

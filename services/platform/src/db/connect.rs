@@ -15,7 +15,7 @@ use tokio_postgres::config::TargetSessionAttrs;
 use tokio_postgres_rustls::MakeRustlsConnect;
 
 use super::{
-    DatabaseUrl, DbArgs,
+    ConnectArgs, DatabaseUrl,
     connection::Connection,
     error::{Cause, Error},
     tls,
@@ -53,7 +53,7 @@ pub(crate) struct Connector {
 }
 
 impl Connector {
-    pub(crate) fn new(args: &DbArgs, application: &str) -> Result<Self, Error> {
+    pub(crate) fn new(args: &ConnectArgs, application: &str) -> Result<Self, Error> {
         let mut config = login(&args.database_url);
         config
             .application_name(application)

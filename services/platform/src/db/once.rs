@@ -1,7 +1,7 @@
 //! One connection, for a command that needs no pool.
 
 use super::{
-    DbArgs,
+    ConnectArgs,
     connect::{Connector, Role},
     connection::Connection,
     error::Error,
@@ -17,7 +17,7 @@ impl OneConnection {
     /// # Errors
     ///
     /// No server takes writes and lets us in.
-    pub async fn open(args: &DbArgs, application: &str) -> Result<Self, Error> {
+    pub async fn open(args: &ConnectArgs, application: &str) -> Result<Self, Error> {
         let connection = Connector::new(args, application)?.connect(Role::Primary).await;
         connection.map(Self).map_err(|failure| Error::Unavailable(failure.cause))
     }
@@ -25,5 +25,10 @@ impl OneConnection {
     /// The connection itself.
     pub fn client(&self) -> &tokio_postgres::Client {
         self.0.client()
+    }
+
+    /// The connection itself, for work that ends with it.
+    pub fn into_client(self) -> tokio_postgres::Client {
+        self.0.client
     }
 }

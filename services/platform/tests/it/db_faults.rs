@@ -233,7 +233,7 @@ async fn a_wrong_password_is_told_at_once_and_not_to_the_public() {
     let database = database().await;
     let url = database.url("svc_orders");
     let fixture = Fixture::on(database, &url, 4, None, |args| {
-        args.database_password = Some(platform::Secret::new("wrong"));
+        args.connect.database_password = Some(platform::Secret::new("wrong"));
         args.database_acquire_timeout = Duration::from_mins(10);
     })
     .await;

@@ -36,7 +36,7 @@ impl Database {
 
     pub(crate) async fn try_migrate(&self) -> Result<Report, Error> {
         let options = Options { passwords: self.passwords(), connection_limit: CONNECTION_LIMIT };
-        schema::migrate_with(&self.test.admin_url(), &options).await
+        schema::migrate(self.admin().await, &options).await
     }
 
     /// The passwords that all databases of this server share.
