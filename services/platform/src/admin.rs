@@ -1,6 +1,14 @@
 //! The admin port: probes, metrics, the log filter and the configuration. Plain HTTP, for the kubelet, Prometheus and operators.
 
-use std::{fmt, future::Future, pin::Pin, sync::Arc};
+use std::{
+    fmt,
+    future::Future,
+    pin::Pin,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+};
 
 use axum::{
     Router,
@@ -15,13 +23,19 @@ use crate::telemetry::Telemetry;
 
 type Probe = Arc<dyn Fn() -> Pin<Box<dyn Future<Output = Result<(), String>> + Send>> + Send + Sync>;
 
-/// What must hold before a process takes calls.
+/// What must hold before a process takes its first call.
+///
+/// Once it has held, the process stays ready until it is told to stop. What can be missing later, a database for one, is missing to all
+/// pods at once: were they to leave together, nobody would be left to answer from a replica, or to say what is wrong.
 #[derive(Clone, Default)]
-pub struct Readiness(Vec<(&'static str, Probe)>);
+pub struct Readiness {
+    conditions: Vec<(&'static str, Probe)>,
+    reached: Arc<AtomicBool>,
+}
 
 impl fmt::Debug for Readiness {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_list().entries(self.0.iter().map(|(name, _)| name)).finish()
+        f.debug_list().entries(self.conditions.iter().map(|(name, _)| name)).finish()
     }
 }
 
@@ -32,15 +46,31 @@ impl Readiness {
         F: Fn() -> R + Send + Sync + 'static,
         R: Future<Output = Result<(), String>> + Send + 'static,
     {
-        self.0.push((name, Arc::new(move || Box::pin(probe()))));
+        self.conditions.push((name, Arc::new(move || Box::pin(probe()))));
     }
 
-    /// The conditions that don't hold, each as `name: what is missing`. Empty means ready.
+    /// The conditions that don't hold now, each as `name: what is missing`.
     pub async fn missing(&self) -> Vec<String> {
-        let checks = self.0.iter().map(|(name, probe)| async move {
+        let checks = self.conditions.iter().map(|(name, probe)| async move {
             probe().await.err().map(|missing| format!("{name}: {missing}"))
         });
         futures::future::join_all(checks).await.into_iter().flatten().collect()
+    }
+
+    /// Says that all conditions have held, for this and every clone of it.
+    pub(crate) fn reach(&self) {
+        self.reached.store(true, Ordering::Release);
+    }
+
+    /// What a probe is told: ready or not, and what is missing in either case.
+    async fn answer(&self) -> (StatusCode, String) {
+        let missing = self.missing().await;
+        let (status, word) = match (self.reached.load(Ordering::Acquire), missing.is_empty()) {
+            (false, _) => (StatusCode::SERVICE_UNAVAILABLE, "starting"),
+            (true, true) => (StatusCode::OK, "ok"),
+            (true, false) => (StatusCode::OK, "degraded"),
+        };
+        (status, [&[word.to_owned()], missing.as_slice()].concat().join("\n") + "\n")
     }
 }
 
@@ -71,10 +101,7 @@ async fn ready(State(admin): State<Admin>) -> Response {
     if admin.terminating.is_cancelled() {
         return (StatusCode::SERVICE_UNAVAILABLE, "terminating\n").into_response();
     }
-    match admin.readiness.missing().await {
-        missing if missing.is_empty() => "ok\n".into_response(),
-        missing => (StatusCode::SERVICE_UNAVAILABLE, missing.join("\n") + "\n").into_response(),
-    }
+    admin.readiness.answer().await.into_response()
 }
 
 async fn metrics(State(admin): State<Admin>) -> impl IntoResponse {
@@ -109,5 +136,21 @@ mod tests {
         readiness.add("database", async || Err("no connection".into()));
         readiness.add("schema", async || Ok(()));
         assert_eq!(readiness.missing().await, ["database: no connection"]);
+    }
+
+    #[tokio::test]
+    async fn a_database_that_goes_away_later_takes_no_pod_out() {
+        let (gone, mut readiness) = (Arc::new(AtomicBool::new(true)), Readiness::default());
+        let probed = Arc::clone(&gone);
+        readiness.add("database", move || {
+            let answer = if probed.load(Ordering::Relaxed) { Err("no connection".into()) } else { Ok(()) };
+            std::future::ready(answer)
+        });
+        assert_eq!(readiness.answer().await, (StatusCode::SERVICE_UNAVAILABLE, "starting\ndatabase: no connection\n".into()));
+        gone.store(false, Ordering::Relaxed);
+        readiness.reach();
+        assert_eq!(readiness.answer().await, (StatusCode::OK, "ok\n".into()));
+        gone.store(true, Ordering::Relaxed);
+        assert_eq!(readiness.answer().await, (StatusCode::OK, "degraded\ndatabase: no connection\n".into()));
     }
 }

@@ -57,7 +57,7 @@ pub struct Context {
     pub stop: CancellationToken,
     /// Makes metrics.
     pub meter: Meter,
-    /// What must hold before calls are taken.
+    /// What must hold before the first call is taken.
     pub readiness: Readiness,
     telemetry: Telemetry,
     config: Arc<str>,
@@ -170,6 +170,7 @@ impl Context {
         drop(self.tasks.spawn("health", async move {
             if context.terminating.run_until_cancelled(until_ready(&readiness)).await.is_some() {
                 set_health(&health, &names, tonic_health::ServingStatus::Serving).await;
+                readiness.reach();
                 tracing::info!("ready");
                 context.terminating.cancelled().await;
                 set_health(&health, &names, tonic_health::ServingStatus::NotServing).await;
