@@ -169,9 +169,9 @@ fn build() -> anyhow::Result<PathBuf> {
     let cargo = env::var("CARGO").unwrap_or_else(|_| "cargo".to_owned());
     let mut command = Command::new(cargo);
     command.args(["build", "--quiet", "--package", "sipup", "--target-dir"]).arg(target_folder()?);
-    if profile.file_name().is_some_and(|name| name == "release") {
-        command.arg("--release");
-    }
+    // The folder of the profile `dev` has another name.
+    let name = profile.file_name().filter(|name| *name != "debug").unwrap_or("dev".as_ref());
+    command.arg("--profile").arg(name);
     let status = command.current_dir(env!("CARGO_MANIFEST_DIR")).status().context("run cargo")?;
     anyhow::ensure!(status.success(), "sipup can't be built");
     Ok(profile.join("sipup"))
