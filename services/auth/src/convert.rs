@@ -9,11 +9,11 @@ use crate::{
     company::Company,
     macs::Macs,
     name::Name,
-    service::Tokens,
+    service::{Login, Tokens},
     user::{Credentials, Email, Password, Registration, User},
 };
 
-/// Longer than any refresh token; what is longer is not worth decoding.
+/// Longer than any refresh or device token; what is longer is not worth decoding.
 const LONGEST_TOKEN: usize = 512;
 
 impl TryFrom<pb::RegisterRequest> for Registration {
@@ -38,7 +38,11 @@ impl TryFrom<pb::LoginRequest> for Credentials {
     type Error = Invalid;
 
     fn try_from(request: pb::LoginRequest) -> Result<Self, Invalid> {
-        Ok(Self { email: Email::parse(&request.email)?, password: Password::present(request.password)? })
+        Ok(Self {
+            email: Email::parse(&request.email)?,
+            password: Password::present(request.password)?,
+            device_token: device_token(request.device_token)?,
+        })
     }
 }
 
@@ -69,6 +73,14 @@ pub(crate) fn refresh_token(text: String) -> Result<Secret, Invalid> {
     }
 }
 
+/// The device token of a request, if there is one. Whether it is any good is not a matter of the field.
+fn device_token(text: String) -> Result<Option<Secret>, Invalid> {
+    if text.chars().count() > LONGEST_TOKEN {
+        return Err(Invalid::new("device_token", "must be at most 512 characters"));
+    }
+    Ok((!text.is_empty()).then(|| Secret::new(text)))
+}
+
 /// The answer to a registration.
 pub(crate) fn registered(company: &Company, user: &User) -> pb::RegisterResponse {
     pb::RegisterResponse { company: Some(company.into()), user: Some(user.into()) }
@@ -93,6 +105,16 @@ impl From<&User> for pb::User {
             display_name: user.display_name.clone(),
             role: role(user.role).into(),
             create_time: Some(timestamp(user.created_at)),
+        }
+    }
+}
+
+impl From<Login> for pb::LoginResponse {
+    fn from(login: Login) -> Self {
+        Self {
+            tokens: Some(login.tokens.into()),
+            user: Some((&login.user).into()),
+            device_token: login.device_token.expose().to_owned(),
         }
     }
 }
@@ -164,6 +186,11 @@ mod tests {
         assert_eq!(wrong(|request| request.password.truncate(9)), "password");
         assert_eq!(wrong(|request| request.display_name = " ".into()), "display_name");
         assert!(refresh_token(String::new()).is_err() && refresh_token("x".repeat(513)).is_err());
+        assert_eq!(device_token("ä".repeat(513)).unwrap_err().field, "device_token");
+        assert!(
+            device_token("ä".repeat(512)).unwrap().is_some()
+                && device_token(String::new()).unwrap().is_none()
+        );
     }
 
     #[test]

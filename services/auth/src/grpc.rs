@@ -56,8 +56,7 @@ impl pb::auth_service_server::AuthService for Grpc {
         let access = as_system(&request);
         let origin = Origin::of(&request);
         let credentials = Credentials::try_from(request.into_inner()).map_err(Error::from)?;
-        let (tokens, user) = self.0.login(&access, origin, &credentials).await?;
-        Ok(Response::new(pb::LoginResponse { tokens: Some(tokens.into()), user: Some((&user).into()) }))
+        Ok(Response::new(self.0.login(&access, origin, &credentials).await?.into()))
     }
 
     async fn refresh(

@@ -6,8 +6,9 @@
 //!
 //! In reading order:
 //!
-//! - the domain: [`name`], [`company`], [`user`], [`session`];
-//! - secrets: [`password`] (hashing), [`macs`] (refresh tokens), [`keys`] and [`token`] (access tokens), [`jwks`] (published keys);
+//! - the domain: [`name`], [`company`], [`user`], [`session`], [`device`];
+//! - secrets: [`password`] (hashing), [`macs`] (refresh and device tokens), [`keys`] and [`token`] (access tokens), [`jwks`] (published
+//!   keys);
 //! - a call: [`permissions`], [`grpc`], `convert`, [`tries`], [`service`], `store`, [`error`];
 //! - [`metrics`], and the people of the demo: [`demo`].
 
@@ -24,6 +25,7 @@ use tokio::net::TcpListener;
 pub mod company;
 mod convert;
 pub mod demo;
+pub mod device;
 pub mod error;
 pub mod grpc;
 pub mod jwks;
@@ -78,12 +80,13 @@ pub struct Args {
     #[arg(long, env = "SIPUP_ACCESS_TOKEN_LIFE", default_value = "10m", value_parser = token_life)]
     pub access_token_life: SignedDuration,
 
-    /// Seals refresh tokens; the same for every pod, at least 32 characters. Changing it ends all sessions.
+    /// Seals refresh and device tokens; the same for every pod, at least 32 characters. Changing it ends all sessions and makes all
+    /// devices unknown.
     #[arg(long, env = "SIPUP_REFRESH_KEY", hide_env_values = true)]
     pub refresh_key: Secret,
 
     /// Where the rate limit service is, which is asked before a password is looked at. Without it, and while it is away, each process
-    /// grants an account 10 failures from one address in 5 minutes.
+    /// grants an account 10 failures from one address, or by one device that it knows, in 5 minutes.
     #[arg(long, env = "SIPUP_LIMITER_URL")]
     pub limiter_url: Option<ServiceUrl>,
 

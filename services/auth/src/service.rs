@@ -12,6 +12,7 @@ use uuid::Uuid;
 use crate::{
     company::Company,
     convert,
+    device::Device,
     error::{Denied, Error},
     macs::Macs,
     metrics::{LoggedIn, Metrics, Refreshed, Registered},
@@ -36,7 +37,7 @@ pub struct Auth {
     pub tries: Tries,
     /// Makes access tokens.
     pub tokens: AccessTokens,
-    /// Seals refresh tokens.
+    /// Seals refresh tokens and device tokens.
     pub macs: Macs,
     /// Counts what happens.
     pub metrics: Metrics,
@@ -51,6 +52,17 @@ pub struct Tokens {
     pub refresh: Secret,
     /// When `refresh` stops working.
     pub refresh_expires_at: Timestamp,
+}
+
+/// What a log-in gives.
+#[derive(Clone, Debug)]
+pub struct Login {
+    /// What the session is held by.
+    pub tokens: Tokens,
+    /// Who logged in.
+    pub user: User,
+    /// Names the device in the next log-in.
+    pub device_token: Secret,
 }
 
 /// What a refresh token led to.
@@ -131,7 +143,7 @@ impl Auth {
         access: &Access,
         origin: Origin,
         credentials: &Credentials,
-    ) -> Result<(Tokens, User), Error> {
+    ) -> Result<Login, Error> {
         let outcome = self.try_login(access, origin, credentials).await;
         self.metrics.logged_in(match &outcome {
             Ok(_) => LoggedIn::Done,
@@ -150,12 +162,13 @@ impl Auth {
         access: &Access,
         origin: Origin,
         credentials: &Credentials,
-    ) -> Result<(Tokens, User), Error> {
+    ) -> Result<Login, Error> {
         // Who could not be served anyway uses up no try.
         if self.hasher.is_full() {
             return Err(Error::TooManyLogins);
         }
-        let tried = self.tries.begin(&credentials.email, origin).await?;
+        let known = self.known_device(credentials);
+        let tried = self.tries.begin(&credentials.email, origin, known).await?;
         let outcome = self.authenticate(access, credentials).await;
         match &outcome {
             Ok(_) => tried.succeeded(),
@@ -176,7 +189,19 @@ impl Auth {
                 Ok::<_, Error>(())
             })
             .await?;
-        Ok((self.tokens_of(session, &live, &user)?, user))
+        // The same device goes on with a new time: one that is used stays known, and its count of tries goes with it.
+        let device = Device::new(known.map_or_else(|| self.clock.uuid_v7(), |device| device.id), now);
+        Ok(Login {
+            tokens: self.tokens_of(session, &live, &user)?,
+            user,
+            device_token: self.macs.seal_device(device, &credentials.email),
+        })
+    }
+
+    /// The device of `credentials`, if the account knows it. What names none is no reason to say anything.
+    fn known_device(&self, credentials: &Credentials) -> Option<Device> {
+        let device = self.macs.open_device(credentials.device_token.as_ref()?, &credentials.email)?;
+        device.is_known(self.clock.now()).then_some(device)
     }
 
     /// The account that `credentials` belong to, and a new hash for it where it is time for one.

@@ -1,4 +1,5 @@
-//! How often a log-in may be tried: by one account, from one address, and by one account from one address.
+//! How often a log-in may be tried: at one account, from one address, and at one account from one address, or by a device that the account
+//! knows.
 //!
 //! The rate limit service decides, before anything else is done for a log-in, and for an account that doesn't exist as for one that
 //! does. While it is away, or where there is none, this process counts by itself: strictly, and only failures.
@@ -25,6 +26,7 @@ use self::{
     local::{LocalTries, Pair, Tried},
 };
 use crate::{
+    device::Device,
     error::Error,
     metrics::{Decided, Metrics},
     user::Email,
@@ -79,14 +81,14 @@ impl Tries {
         Self { limiter, local: LocalTries::new(clock), tasks: tasks.clone(), metrics }
     }
 
-    /// Counts a try to log in to the account `email` from `origin`, if one more is admitted.
+    /// Counts a try to log in to the account `email` from `origin`, by a device if the account knows it, if one more is admitted.
     ///
     /// # Errors
     ///
     /// [`Error::TooManyTries`].
-    pub async fn begin(&self, email: &Email, origin: Origin) -> Result<Try, Error> {
-        let pair = Pair::new(email, origin);
-        let (outcome, decided) = match self.ask(email, origin).await {
+    pub async fn begin(&self, email: &Email, origin: Origin, device: Option<Device>) -> Result<Try, Error> {
+        let pair = Pair::new(email, origin, device);
+        let (outcome, decided) = match self.ask(principals(email, origin, device)).await {
             Some(verdict) => {
                 (admitted(verdict).map(|ticket| (self.local.count(&pair), ticket)), Decided::Limiter)
             }
@@ -98,13 +100,12 @@ impl Tries {
     }
 
     /// The limiter's verdict; none if there is no limiter, or it doesn't answer in time.
-    async fn ask(&self, email: &Email, origin: Origin) -> Option<CheckResponse> {
+    async fn ask(&self, principals: Vec<Principal>) -> Option<CheckResponse> {
         let limiter = self.limiter.as_ref()?;
         if !limiter.breaker.allows() {
             return None;
         }
-        let request =
-            CheckRequest { action: "login".to_owned(), principals: principals(email, origin), cost: 1 };
+        let request = CheckRequest { action: "login".to_owned(), principals, cost: 1 };
         let mut client = limiter.client.clone();
         if let Ok(Ok(answer)) = tokio::time::timeout(limiter.patience, client.check(request)).await {
             limiter.breaker.succeeded();
@@ -154,9 +155,10 @@ fn admitted(verdict: CheckResponse) -> Result<Vec<u8>, Duration> {
     Err(wait.and_then(|wait| Duration::try_from(wait).ok()).unwrap_or(COME_BACK_AFTER))
 }
 
-fn principals(email: &Email, origin: Origin) -> Vec<Principal> {
+fn principals(email: &Email, origin: Origin, device: Option<Device>) -> Vec<Principal> {
     let principal = |kind: PrincipalKind, value: String| Principal { kind: kind.into(), value };
     let account = principal(PrincipalKind::Account, email.key().to_owned());
     let ip = origin.address().map(|address| principal(PrincipalKind::Ip, address.to_string()));
-    [account].into_iter().chain(ip).collect()
+    let device = device.map(|device| principal(PrincipalKind::Device, device.id.to_string()));
+    [account].into_iter().chain(ip).chain(device).collect()
 }

@@ -155,6 +155,8 @@ pub struct Credentials {
     pub email: Email,
     /// What is said to be the password.
     pub password: Password,
+    /// What is said to be the token of a device that the user has logged in from.
+    pub device_token: Option<Secret>,
 }
 
 #[cfg(test)]

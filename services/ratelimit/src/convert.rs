@@ -10,7 +10,7 @@ use crate::{
     facts::{Facts, names},
     limiter::{Limit, Request},
     penalties::Listed,
-    rule::{Algorithm, Pattern, Rule},
+    rule::{Algorithm, Conditions, Pattern, Rule},
     shadow::Tally,
 };
 
@@ -33,6 +33,7 @@ pub(crate) fn request(request: &pb::CheckRequest) -> Result<Request, Invalid> {
             pb::PrincipalKind::Company => names::COMPANY,
             pb::PrincipalKind::Account => names::ACCOUNT,
             pb::PrincipalKind::ApiKey => names::API_KEY,
+            pb::PrincipalKind::Device => names::DEVICE,
             pb::PrincipalKind::Unspecified => {
                 return Err(Invalid::new(format!("principals[{index}].kind"), "must be one of the kinds"));
             }
@@ -75,11 +76,10 @@ pub(crate) fn rule(rule: &Rule) -> pb::Rule {
         Algorithm::Exact(_) => pb::RuleAlgorithm::Exact,
         Algorithm::Rate(_) => pb::RuleAlgorithm::Rate,
     };
-    let values =
-        |patterns: &Vec<Pattern>| patterns.iter().map(Pattern::to_string).collect::<Vec<_>>().join(" | ");
     pb::Rule {
         name: (*rule.name).to_owned(),
-        r#match: rule.matches.iter().map(|(name, patterns)| (name.clone(), values(patterns))).collect(),
+        r#match: conditions(&rule.matches),
+        unless: conditions(&rule.unless),
         per: rule.per.clone(),
         limit: rule.limit,
         window: Some(duration(rule.window())),
@@ -87,6 +87,12 @@ pub(crate) fn rule(rule: &Rule) -> pb::Rule {
         cost: rule.cost,
         shadow: rule.shadow,
     }
+}
+
+fn conditions(conditions: &Conditions) -> HashMap<String, String> {
+    let values =
+        |patterns: &Vec<Pattern>| patterns.iter().map(Pattern::to_string).collect::<Vec<_>>().join(" | ");
+    conditions.iter().map(|(name, patterns)| (name.clone(), values(patterns))).collect()
 }
 
 pub(crate) fn penalty(listed: Listed) -> pb::Penalty {

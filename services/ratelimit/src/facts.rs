@@ -19,6 +19,8 @@ pub mod names {
     pub const API_KEY: &str = "api_key";
     /// An account that somebody tries to log in to.
     pub const ACCOUNT: &str = "account";
+    /// A device that the account was logged in to from before, as the service that asks has made sure.
+    pub const DEVICE: &str = "device";
     /// What a service asks about, for example `login`.
     pub const ACTION: &str = "action";
 }

@@ -140,7 +140,8 @@ impl Limiter {
             [ask] => vec![self.ask(ask, mode).await],
             asks => join_all(asks.iter().map(|ask| self.ask(ask, mode))).await,
         };
-        if answers.iter().any(|answer| answer.network_known) {
+        let device = requests.iter().any(|request| request.facts.get(names::DEVICE).is_some());
+        if device || answers.iter().any(|answer| answer.network_known) {
             for (ask, answer) in asks.iter().zip(&mut answers) {
                 self.let_pass(ask, answer, mode).await;
             }
@@ -166,7 +167,8 @@ impl Limiter {
         Decision { allowed, limits, ticket }
     }
 
-    /// Asks again without the limits that let known networks pass, where one of them denied: the network is that of an account's owner.
+    /// Asks again without the limits that let known networks pass, where one of them denied: the network or the device is that of an
+    /// account's owner.
     async fn let_pass(&self, ask: &Ask, answer: &mut Answer, mode: Mode) {
         let passes = |item: &Item| item.rule.known_networks_pass && !item.rule.shadow;
         let beyond =

@@ -39,8 +39,17 @@ fn nobody() -> String {
 
 /// A log-in over REST from `ip`, with more headers.
 async fn log_in(stack: &Stack, ip: &str, email: &str, password: &str, headers: &[&str]) -> Reply {
-    let (url, body) =
-        (format!("{}/v1/auth/login", stack.url()), json!({"email": email, "password": password}).to_string());
+    post(stack, ip, "login", &json!({"email": email, "password": password}), headers).await
+}
+
+/// A log-in over REST from `ip` with the token of a device.
+async fn log_in_by(stack: &Stack, token: &str, ip: &str, email: &str, password: &str) -> Reply {
+    post(stack, ip, "login", &json!({"email": email, "password": password, "deviceToken": token}), &[]).await
+}
+
+/// A call of auth over REST from `ip`, with more headers.
+async fn post(stack: &Stack, ip: &str, method: &str, body: &Value, headers: &[&str]) -> Reply {
+    let (url, body) = (format!("{}/v1/auth/{method}", stack.url()), body.to_string());
     let mut arguments =
         vec!["--interface", ip, "--header", "content-type: application/json", "--data", &body];
     for header in headers {
@@ -96,7 +105,8 @@ async fn the_eleventh_guess_at_an_account_from_an_address_is_refused_over_grpc()
     let mut auth = AuthServiceClient::new(channel);
     let email = nobody();
     let mut guess = async || {
-        let request = LoginRequest { email: email.clone(), password: WRONG.to_owned() };
+        let (email, password) = (email.clone(), WRONG.to_owned());
+        let request = LoginRequest { email, password, ..LoginRequest::default() };
         auth.login(request).await.unwrap_err()
     };
     for _ in 0..10 {
@@ -108,6 +118,57 @@ async fn the_eleventh_guess_at_an_account_from_an_address_is_refused_over_grpc()
     assert_eq!(details.error_info().unwrap().reason, "TOO_MANY_TRIES");
     let wait = details.retry_info().unwrap().retry_delay.unwrap();
     assert!((1..=3_600).contains(&wait.as_secs()), "{refused:?}");
+}
+
+#[tokio::test]
+async fn a_bot_in_the_office_does_not_keep_a_colleague_out_whose_device_is_known() {
+    let stack = guarded().await;
+    wait::until("all counters are shared", async || (groups_apart(&stack).await? == 0).then_some(())).await;
+    let office = "127.9.0.1";
+    let (email, password) = stack.accounts().swap_remove(3);
+    let begun = log_in(&stack, office, &email, &password, &[]).await;
+    let token = begun.json()["deviceToken"].as_str().unwrap().to_owned();
+    assert!((begun.status, token.len()) == (200, 75), "{begun:?}");
+    assert_eq!(looked_at(&stack, office, &email, 20).await, 9, "one try of ten was the colleague's");
+    assert_eq!(log_in(&stack, office, &email, &password, &[]).await.status, 429, "a stranger's device");
+    let (other, others_password) = stack.accounts().swap_remove(1);
+    assert_eq!(log_in_by(&stack, &token, office, &other, &others_password).await.status, 200, "is no matter");
+    let mut last = token.clone();
+    for ip in [office, "127.9.0.2", office] {
+        let reply = log_in_by(&stack, &last, ip, &email, &password).await;
+        assert_eq!(reply.status, 200, "{ip}: {reply:?}");
+        reply.json()["deviceToken"].as_str().unwrap().clone_into(&mut last);
+        assert_eq!(log_in(&stack, office, &email, WRONG, &[]).await.status, 429, "the bot goes on");
+    }
+    // Whoever has stolen the token has what is left of the device's own tries, and its owner still gets in without it.
+    let mut statuses = Vec::new();
+    for _ in 0..10 {
+        statuses.push(log_in_by(&stack, &token, "127.9.0.3", &email, WRONG).await.status);
+    }
+    assert_eq!(statuses.iter().filter(|status| **status == 401).count(), 7, "{statuses:?}");
+    assert_eq!(log_in(&stack, "127.9.0.4", &email, &password, &[]).await.status, 200);
+}
+
+#[tokio::test]
+async fn an_office_logs_in_and_refreshes_after_a_stranger_has_used_up_what_its_address_may() {
+    let stack = guarded().await;
+    wait::until("all counters are shared", async || (groups_apart(&stack).await? == 0).then_some(())).await;
+    let office = "127.10.0.1";
+    let url = format!("{}/v1/products?page_size=1", stack.url());
+    wait::until("a stranger who is blocked", async || {
+        let reply = curl(&["--interface", office, &url]).await.ok()?;
+        (reply.status == 429 && reply.json()["message"].as_str()?.starts_with("blocked")).then_some(())
+    })
+    .await;
+    for (email, password) in stack.accounts().iter().take(3) {
+        let begun = log_in(&stack, office, email, password, &[]).await;
+        assert_eq!(begun.status, 200, "{begun:?}");
+        let token = &begun.json()["tokens"]["refreshToken"];
+        let went_on = post(&stack, office, "refresh", &json!({"refreshToken": token}), &[]).await;
+        assert_eq!(went_on.status, 200, "{went_on:?}");
+        assert!(went_on.header("ratelimit-policy").unwrap().contains("session-calls"), "{went_on:?}");
+    }
+    assert_eq!(curl(&["--interface", office, &url]).await.unwrap().status, 429);
 }
 
 #[tokio::test]

@@ -10,9 +10,9 @@ use jiff::{SignedDuration, Timestamp};
 use platform::Clock;
 
 use super::Origin;
-use crate::user::Email;
+use crate::{device::Device, user::Email};
 
-/// Failures of one account from one place in any window; also what the limiter's own rule grants.
+/// Failures of one account from one place, or by one device, in any window; also what the limiter's own rules grant.
 const FAILURES: usize = 10;
 const WINDOW: SignedDuration = SignedDuration::from_mins(5);
 /// As long, for the memory that they take.
@@ -20,7 +20,7 @@ const REMEMBERED_FOR: Duration = Duration::from_mins(5);
 /// Pairs that are remembered, some 300 bytes each, so that made-up ones cost no more than this.
 const REMEMBERED: u64 = 100_000;
 
-/// An account and a place.
+/// An account, and a device that it knows, or else a place.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Pair(String);
 
@@ -39,8 +39,12 @@ pub(super) struct LocalTries {
 }
 
 impl Pair {
-    pub(super) fn new(email: &Email, origin: Origin) -> Self {
-        Self(format!("{} {origin}", email.key()))
+    pub(super) fn new(email: &Email, origin: Origin, device: Option<Device>) -> Self {
+        // No address has white space in it, and no place begins like a device.
+        match device {
+            Some(device) => Self(format!("{} device {}", email.key(), device.id)),
+            None => Self(format!("{} {origin}", email.key())),
+        }
     }
 }
 
@@ -98,7 +102,7 @@ mod tests {
     use super::*;
 
     fn pair(email: &str) -> Pair {
-        Pair::new(&Email::parse(email).unwrap(), Origin::of(&tonic::Request::new(())))
+        Pair::new(&Email::parse(email).unwrap(), Origin::of(&tonic::Request::new(())), None)
     }
 
     fn tries() -> (LocalTries, Clock) {
@@ -120,6 +124,26 @@ mod tests {
         clock.advance(SignedDuration::from_micros(1));
         assert!(tries.admit(&pair("anna@x.de")).is_ok());
         assert_eq!(tries.admit(&pair("anna@x.de")).unwrap_err(), Duration::from_secs(6));
+    }
+
+    #[test]
+    fn a_device_counts_by_itself_for_each_account() {
+        let (tries, clock) = tries();
+        let device = |email: &str, id| {
+            let device = Device::new(uuid::Uuid::from_u128(id), clock.now());
+            Pair::new(&Email::parse(email).unwrap(), Origin::of(&tonic::Request::new(())), Some(device))
+        };
+        for _ in 0..10 {
+            tries.admit(&pair("anna@x.de")).unwrap();
+        }
+        assert!(tries.admit(&pair("anna@x.de")).is_err());
+        for _ in 0..10 {
+            tries.admit(&device("anna@x.de", 1)).unwrap();
+        }
+        clock.advance(SignedDuration::from_mins(1));
+        assert!(tries.admit(&device("anna@x.de", 1)).is_err(), "a token of another time is the same device");
+        assert!(tries.admit(&device("anna@x.de", 2)).is_ok());
+        assert!(tries.admit(&device("bert@x.de", 1)).is_ok());
     }
 
     #[test]

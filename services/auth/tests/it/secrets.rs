@@ -1,5 +1,7 @@
 //! What must not be seen.
 
+use proto::auth::v1::LoginRequest;
+
 use crate::support::{World, logged, registration};
 
 #[tokio::test]
@@ -16,7 +18,14 @@ async fn neither_logs_nor_refusals_nor_the_database_show_a_password_or_a_token()
         world.login("anna@example.com", &format!("{password}!")).await.map(|_| ()).err(),
         world.login("anna@example.com", &password.repeat(20)).await.map(|_| ()).err(),
     ];
-    let tokens = world.login("anna@example.com", password).await.unwrap().tokens.unwrap();
+    let begun = world.login("anna@example.com", password).await.unwrap();
+    let (tokens, device) = (begun.tokens.unwrap(), begun.device_token);
+    let again = LoginRequest {
+        email: "anna@example.com".into(),
+        password: password.into(),
+        device_token: device.clone(),
+    };
+    let another = world.client.clone().login(again).await.unwrap().into_inner().device_token;
     let next = world.refresh(&tokens.refresh_token).await.unwrap();
     world.logout(&next.refresh_token).await.unwrap();
 
@@ -27,7 +36,8 @@ async fn neither_logs_nor_refusals_nor_the_database_show_a_password_or_a_token()
         seen.push_str(row.get(0));
     }
     assert!(seen.contains("auth.login") && seen.contains("INVALID_CREDENTIALS"), "the log has what happened");
-    for secret in [password, &tokens.refresh_token, &tokens.access_token, &next.refresh_token] {
-        assert!(!seen.contains(secret), "{secret} is seen");
+    let tokens = [&tokens.refresh_token, &tokens.access_token, &next.refresh_token, &device, &another];
+    for secret in [password].into_iter().chain(tokens.map(String::as_str)) {
+        assert!(!secret.is_empty() && !seen.contains(secret), "{secret} is seen");
     }
 }

@@ -106,7 +106,8 @@ impl World {
     }
 
     pub(crate) async fn login(&self, email: &str, password: &str) -> Result<LoginResponse, Status> {
-        let request = LoginRequest { email: email.into(), password: password.into() };
+        let (email, password) = (email.into(), password.into());
+        let request = LoginRequest { email, password, ..LoginRequest::default() };
         Ok(self.client.clone().login(request).await?.into_inner())
     }
 

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use jiff::SignedDuration;
 use proto::{
-    auth::v1::LoginRequest,
+    auth::v1::{LoginRequest, LoginResponse},
     ratelimit::v1::{PrincipalKind, ReportOutcome},
 };
 use tonic::{Code, Request, Status};
@@ -18,9 +18,22 @@ const WRONG: &str = "wrong horse battery";
 impl World {
     /// Logs in through an ingress that says where the call comes from.
     async fn login_from(&self, address: &str, email: &str, password: &str) -> Result<(), Status> {
-        let mut request = Request::new(LoginRequest { email: email.into(), password: password.into() });
+        self.login_by("", address, email, password).await.map(drop)
+    }
+
+    /// As [`Self::login_from`], with the token of a device.
+    async fn login_by(
+        &self,
+        device_token: &str,
+        address: &str,
+        email: &str,
+        password: &str,
+    ) -> Result<LoginResponse, Status> {
+        let (email, password) = (email.into(), password.into());
+        let mut request =
+            Request::new(LoginRequest { email, password, device_token: device_token.to_owned() });
         request.metadata_mut().insert("x-client-address", address.parse().unwrap());
-        self.client.clone().login(request).await.map(drop)
+        Ok(self.client.clone().login(request).await?.into_inner())
     }
 }
 
@@ -74,6 +87,93 @@ async fn the_limiter_is_asked_for_the_account_and_the_address_that_the_ingress_s
     );
     world.login("anna@example.com", WRONG).await.unwrap_err();
     assert_eq!(limiter.take_checks()[0].principals.len(), 1, "past the ingress, nobody knows the address");
+}
+
+/// The device that the limiter was asked for last.
+fn device_asked(limiter: &Limiter) -> Option<String> {
+    let asked = limiter.take_checks().pop().unwrap();
+    let kinds = asked.principals.iter().filter(|principal| principal.kind() == PrincipalKind::Device);
+    kinds.map(|principal| principal.value.clone()).next()
+}
+
+#[tokio::test]
+async fn a_device_that_logged_in_is_named_to_the_limiter_until_180_days_after_its_last_log_in() {
+    let limiter = Limiter::start().await;
+    let world = limited(&limiter).await;
+    let log_in = async |token: &str| {
+        let token =
+            world.login_by(token, "192.0.2.7", "anna@example.com", PASSWORD).await.unwrap().device_token;
+        (token, device_asked(&limiter))
+    };
+    let (first, unknown) = log_in("").await;
+    assert_eq!(unknown, None);
+    world.advance(SignedDuration::from_hours(179 * 24)).await;
+    let (second, device) = log_in(&first).await;
+    assert!(device.is_some() && second != first, "{device:?}");
+    world.advance(SignedDuration::from_hours(24)).await;
+    let (_, late) = log_in(&first).await;
+    assert_eq!(late, None, "the first token has expired");
+    let (_, same) = log_in(&second).await;
+    assert_eq!(same, device, "the next one is of the same device");
+    let (other, _) = log_in("").await;
+    log_in(&other).await;
+    assert_ne!(log_in(&other).await.1, device, "every log-in without a token is a device of its own");
+}
+
+#[tokio::test]
+async fn a_token_that_is_not_this_accounts_is_as_good_as_none() {
+    let limiter = Limiter::start().await;
+    let world = limited(&limiter).await;
+    world.register("bert@example.com").await.unwrap();
+    let annas = world.login("anna@example.com", PASSWORD).await.unwrap();
+    let refused = world.login("bert@example.com", WRONG).await.unwrap_err();
+    let cut = &annas.device_token[1..];
+    let refresh_token = annas.tokens.unwrap().refresh_token;
+    for token in [&*annas.device_token, cut, &refresh_token, "garbage", "\u{0}ä"] {
+        let status = world.login_by(token, "192.0.2.7", "bert@example.com", WRONG).await.unwrap_err();
+        assert_eq!(
+            (status.code(), status.message(), status.details()),
+            (refused.code(), refused.message(), refused.details())
+        );
+        assert_eq!(device_asked(&limiter), None);
+        let begun = world.login_by(token, "192.0.2.7", "bert@example.com", PASSWORD).await.unwrap();
+        assert_eq!(device_asked(&limiter), None);
+        world.login_by(&begun.device_token, "192.0.2.7", " Bert@Example.com", WRONG).await.unwrap_err();
+        assert!(device_asked(&limiter).is_some(), "a new one comes with the log-in");
+    }
+    let status =
+        world.login_by(&"x".repeat(513), "192.0.2.7", "bert@example.com", PASSWORD).await.unwrap_err();
+    assert_eq!((status.code(), reason(&status).as_str()), (Code::InvalidArgument, "INVALID_FIELD"));
+    assert!(status.message().starts_with("device_token"), "{}", status.message());
+}
+
+#[tokio::test]
+async fn without_a_limiter_a_known_device_has_ten_failures_of_its_own() {
+    let world = World::start().await;
+    for email in ["anna@example.com", "bert@example.com"] {
+        world.register(email).await.unwrap();
+    }
+    let token = world.login("anna@example.com", PASSWORD).await.unwrap().device_token;
+    assert_eq!(guesses(&world, "192.0.2.7", "anna@example.com").await, 10);
+    assert!(
+        world.login_from("192.0.2.7", "anna@example.com", PASSWORD).await.is_err(),
+        "a bot at her address"
+    );
+    let by = async |token: &str, email: &str, password: &str| {
+        world.login_by(token, "192.0.2.7", email, password).await
+    };
+    let next = by(&token, "anna@example.com", PASSWORD).await.unwrap().device_token;
+    for number in 0..10 {
+        let status = by(&token, "anna@example.com", WRONG).await.unwrap_err();
+        assert_eq!(reason(&status), "INVALID_CREDENTIALS", "{number}");
+    }
+    for token in [&token, &next] {
+        let status = by(token, "anna@example.com", PASSWORD).await.unwrap_err();
+        assert_eq!(reason(&status), "TOO_MANY_TRIES", "the tokens of a device count together");
+    }
+    assert!(by(&token, "bert@example.com", PASSWORD).await.is_ok());
+    world.advance(SignedDuration::from_mins(5)).await;
+    assert!(by(&token, "anna@example.com", PASSWORD).await.is_ok());
 }
 
 #[tokio::test]

@@ -123,7 +123,8 @@ async fn known(channel: Channel, saved: &Saved) -> Result<(Identity, How), Failu
 
 /// Begins a session.
 pub(crate) async fn log_in(channel: Channel, account: Account) -> Result<Identity, Failure> {
-    let request = LoginRequest { email: account.email.clone(), password: account.password.clone() };
+    let (email, password) = (account.email.clone(), account.password.clone());
+    let request = LoginRequest { email, password, ..LoginRequest::default() };
     let reply = AuthServiceClient::new(channel).login(request).await;
     let reply = reply.map_err(|status| grpc::failure(&status))?.into_inner();
     let (user, tokens) = (reply.user.unwrap_or_default(), Tokens::of(reply.tokens.unwrap_or_default())?);

@@ -193,7 +193,8 @@ impl auth_server::AuthService for Platform {
     async fn login(&self, request: Request<auth::LoginRequest>) -> Reply<auth::LoginResponse> {
         self.shared.count("Login");
         let user = user(&request.into_inner().email);
-        Ok(Response::new(auth::LoginResponse { tokens: Some(tokens(&user)), user: Some(user) }))
+        let tokens = Some(tokens(&user));
+        Ok(Response::new(auth::LoginResponse { tokens, user: Some(user), ..auth::LoginResponse::default() }))
     }
 
     async fn refresh(&self, request: Request<auth::RefreshRequest>) -> Reply<auth::RefreshResponse> {

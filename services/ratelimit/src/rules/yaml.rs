@@ -11,7 +11,7 @@ use serde::Deserialize;
 use serde_saphyr::Spanned;
 
 use super::Rules;
-use crate::rule::{Algorithm, Pattern, Penalty, Rule};
+use crate::rule::{Algorithm, Conditions, Pattern, Penalty, Rule};
 
 const FIRST_PENALTY: &str = "300s";
 const LONGEST_PENALTY: &str = "24h";
@@ -53,6 +53,8 @@ struct Entry {
     name: Spanned<String>,
     #[serde(default, rename = "match")]
     matches: BTreeMap<String, Spanned<Values>>,
+    #[serde(default)]
+    unless: BTreeMap<String, Spanned<Values>>,
     per: Spanned<Vec<String>>,
     limit: Option<Spanned<u32>>,
     window: Option<Spanned<String>>,
@@ -111,11 +113,8 @@ fn rule(spanned: &Spanned<Entry>) -> Result<Rule, Problem> {
     per.dedup();
     let rule = Rule {
         name: entry.name.value.as_str().into(),
-        matches: entry
-            .matches
-            .iter()
-            .map(|(name, values)| Ok((name.clone(), patterns(values)?)))
-            .collect::<Result<_, Problem>>()?,
+        matches: conditions(&entry.matches)?,
+        unless: conditions(&entry.unless)?,
         per,
         limit,
         algorithm,
@@ -156,6 +155,7 @@ fn line_of(spanned: &Spanned<Entry>, field: &str) -> u64 {
     let entry = &spanned.value;
     let location = match field {
         "per" => Some(entry.per.referenced),
+        "unless" => entry.unless.values().next().map(|values| values.referenced),
         "limit" => {
             entry.limit.as_ref().map(|value| value.referenced).or(entry.burst.as_ref().map(|v| v.referenced))
         }
@@ -169,6 +169,10 @@ fn line_of(spanned: &Spanned<Entry>, field: &str) -> u64 {
         _ => None,
     };
     location.unwrap_or(entry.name.referenced).line()
+}
+
+fn conditions(entries: &BTreeMap<String, Spanned<Values>>) -> Result<Conditions, Problem> {
+    entries.iter().map(|(name, values)| Ok((name.clone(), patterns(values)?))).collect()
 }
 
 fn patterns(values: &Spanned<Values>) -> Result<Vec<Pattern>, Problem> {
@@ -228,6 +232,11 @@ mod tests {
         let pair = rules.get("login-pair").unwrap();
         assert_eq!((pair.limit, pair.algorithm), (10, Algorithm::Exact(Duration::from_mins(5))));
         assert_eq!(pair.per, ["account", "ip"]);
+        let device = rules.get("login-device").unwrap();
+        assert_eq!(
+            (device.limit, device.per.as_slice()),
+            (10, &["account".to_owned(), "device".to_owned()][..])
+        );
     }
 
     #[test]
@@ -250,6 +259,16 @@ mod tests {
         let lines: Vec<u64> = found.iter().map(|(line, _)| *line).collect();
         assert_eq!(lines, [2, 7, 8, 8, 9], "{found:?}");
         assert!(found[1].1.contains("lock anybody out"), "{found:?}");
+    }
+
+    #[test]
+    fn a_rule_that_could_never_apply_is_refused_with_its_line() {
+        let text = "rules:\n\
+                    - name: a\n  per: [ip]\n  unless: {ip: '*'}\n  limit: 5\n  window: 1m\n\
+                    - name: b\n  match: {auth: anonymous}\n  unless: {class: login, auth: [x, '*']}\n  per: [ip]\n  limit: 5\n  window: 1m\n\
+                    - {name: c, per: [ip], unless: {ip: '10.*', class: '*'}, limit: 5, window: 1m}\n";
+        let text_of = "unless must not name any value of a fact that the rule needs";
+        assert_eq!(problems(text), [(4, text_of.to_owned()), (9, text_of.to_owned())]);
     }
 
     #[test]

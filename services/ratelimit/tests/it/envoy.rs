@@ -3,10 +3,14 @@
 use std::time::Duration;
 
 use base64::{Engine as _, engine::general_purpose::STANDARD_NO_PAD};
-use proto::envoy::service::ratelimit::v3::{
-    RateLimitRequest, RateLimitResponse,
-    rate_limit_response::{Code, rate_limit::Unit},
+use proto::{
+    envoy::service::ratelimit::v3::{
+        RateLimitRequest, RateLimitResponse,
+        rate_limit_response::{Code, rate_limit::Unit},
+    },
+    ratelimit::v1::{CheckRequest, Principal, PrincipalKind},
 };
+use ratelimit::rules::DEFAULTS;
 use tonic_types::{StatusExt as _, pb::Status as RpcStatus};
 
 use crate::support::{World, descriptor, fresh, fresh_ip};
@@ -120,6 +124,59 @@ async fn a_rule_in_shadow_mode_denies_nothing_and_reports_what_it_would() {
     }
     let after = tried(&mut limits).await;
     assert_eq!((after.0 - before.0, after.1 - before.1), (5, 4));
+    world.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_office_logs_in_and_refreshes_whatever_strangers_do_at_its_address() {
+    let world = World::shared(DEFAULTS).await;
+    let ip = fresh_ip();
+    let stranger: &[(&str, &str)] = &[("auth", "anonymous"), ("remote_address", &ip)];
+    let ask = async |class: &str| world.ask(&[&[stranger, &[("class", class)]].concat()]).await;
+    for class in ["login", "refresh"] {
+        for _ in 0..200 {
+            assert_eq!(ask(class).await.overall_code(), Code::Ok);
+        }
+    }
+    let answer = world.ask(&[stranger]).await;
+    assert_eq!(answer.statuses[0].limit_remaining, 99, "none of these counted as a stranger's");
+    // Until the address is blocked.
+    let mut last = answer;
+    for _ in 0..620 {
+        last = world.ask(&[stranger]).await;
+    }
+    let message = String::from_utf8(last.raw_body).unwrap();
+    assert!(message.starts_with("blocked after"), "{message}");
+    for class in ["login", "refresh"] {
+        let answer = ask(class).await;
+        assert_eq!(answer.overall_code(), Code::Ok);
+        assert_eq!(header(&answer, "ratelimit-policy"), Some("\"session-calls\";q=600;w=30"));
+    }
+    let principal = |kind: PrincipalKind, value: String| Principal { kind: kind.into(), value };
+    let principals = vec![
+        principal(PrincipalKind::Account, fresh("colleague@x.de")),
+        principal(PrincipalKind::Ip, ip.clone()),
+    ];
+    let check = CheckRequest { action: "login".into(), principals, cost: 0 };
+    assert!(
+        world.limits.clone().check(check).await.unwrap().into_inner().allowed,
+        "and auth lets them in, too"
+    );
+    world.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_flood_of_log_ins_from_one_address_ends_and_leaves_its_refreshes_alone() {
+    let world = World::shared(&DEFAULTS.replace("rate: 20/s", "rate: 1/h")).await;
+    let ip = fresh_ip();
+    let ask = async |class: &str| {
+        let facts = [("auth", "anonymous"), ("remote_address", &*ip), ("class", class)];
+        world.ask(&[&facts]).await.overall_code()
+    };
+    for _ in 0..600 {
+        assert_eq!(ask("login").await, Code::Ok);
+    }
+    assert_eq!((ask("login").await, ask("refresh").await), (Code::OverLimit, Code::Ok));
     world.stop().await;
 }
 

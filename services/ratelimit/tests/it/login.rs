@@ -11,15 +11,26 @@ use crate::support::{World, fresh, fresh_ip, until};
 
 impl World {
     async fn try_login(&self, account: &str, ip: &str) -> Result<CheckResponse, Status> {
+        self.try_by(None, account, ip).await
+    }
+
+    /// By a device that the account knows, if there is one.
+    async fn try_by(&self, device: Option<&str>, account: &str, ip: &str) -> Result<CheckResponse, Status> {
         let principal =
             |kind: PrincipalKind, value: &str| Principal { kind: kind.into(), value: value.into() };
-        let principals = vec![principal(PrincipalKind::Account, account), principal(PrincipalKind::Ip, ip)];
+        let mut principals =
+            vec![principal(PrincipalKind::Account, account), principal(PrincipalKind::Ip, ip)];
+        principals.extend(device.map(|device| principal(PrincipalKind::Device, device)));
         let request = CheckRequest { action: "login".into(), principals, cost: 0 };
         Ok(self.limits.clone().check(request).await?.into_inner())
     }
 
     async fn login(&self, account: &str, ip: &str, outcome: ReportOutcome) -> bool {
-        let answer = self.try_login(account, ip).await.unwrap();
+        self.login_by(None, account, ip, outcome).await
+    }
+
+    async fn login_by(&self, device: Option<&str>, account: &str, ip: &str, outcome: ReportOutcome) -> bool {
+        let answer = self.try_by(device, account, ip).await.unwrap();
         if answer.allowed {
             let report = ReportRequest { ticket: answer.ticket, outcome: outcome.into() };
             self.limits.clone().report(report).await.unwrap();
@@ -111,6 +122,71 @@ async fn an_attacked_account_stays_open_for_its_owner_and_for_nobody_new() {
         assert!(!world.login(&account, &fresh_ip(), ReportOutcome::Failure).await);
     }
     assert!(world.login(&account, home, ReportOutcome::Success).await);
+    world.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_device_that_the_account_knows_counts_by_itself_and_passes_what_others_have_used_up() {
+    let world = World::shared(DEFAULTS).await;
+    let (account, office, device) = (fresh("colleague@x.de"), fresh_ip(), fresh("device"));
+    for _ in 0..30 {
+        world.login(&account, &office, ReportOutcome::Failure).await;
+    }
+    assert!(
+        world.try_login(&account, &office).await.unwrap().limit.unwrap().penalized,
+        "the pair is blocked"
+    );
+    for _ in 0..100 {
+        world.login(&fresh("guess"), &office, ReportOutcome::Failure).await;
+    }
+    for _ in 0..60 {
+        world.login(&account, &fresh_ip(), ReportOutcome::Failure).await;
+    }
+    let by =
+        async |device: &str, ip: &str, outcome| world.login_by(Some(device), &account, ip, outcome).await;
+    assert!(
+        !world.login(&account, &fresh_ip(), ReportOutcome::Failure).await,
+        "the account has no failures left"
+    );
+    assert!(!world.login(&fresh("guess"), &office, ReportOutcome::Failure).await, "nor has the address");
+    for _ in 0..9 {
+        assert!(by(&device, &office, ReportOutcome::Failure).await);
+    }
+    assert!(by(&device, &fresh_ip(), ReportOutcome::Success).await, "wherever it is");
+    let denied = world.try_by(Some(&device), &account, &fresh_ip()).await.unwrap();
+    let limit = denied.limit.unwrap();
+    assert_eq!((denied.allowed, limit.rule.as_str()), (false, "login-device"), "ten tries, as everywhere");
+    assert!(by(&fresh("other"), &office, ReportOutcome::Success).await, "another device");
+    assert!(!world.login(&account, &office, ReportOutcome::Success).await, "and no device at all");
+    world.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_device_that_logs_in_makes_its_network_known() {
+    let world = World::shared(DEFAULTS).await;
+    let (account, home) = (fresh("owner@x.de"), fresh_ip());
+    assert!(world.login_by(Some(&fresh("device")), &account, &home, ReportOutcome::Success).await);
+    for _ in 0..50 {
+        assert!(world.login(&account, &fresh_ip(), ReportOutcome::Failure).await);
+    }
+    assert!(!world.login(&account, &fresh_ip(), ReportOutcome::Success).await);
+    assert!(world.login(&account, &home, ReportOutcome::Success).await, "a new device at home");
+    world.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_device_that_hammers_is_blocked_for_minutes_and_can_be_unbanned() {
+    let world = World::shared(DEFAULTS).await;
+    let (account, device) = (fresh("e@x.de"), fresh("device"));
+    for _ in 0..30 {
+        world.login_by(Some(&device), &account, &fresh_ip(), ReportOutcome::Failure).await;
+    }
+    let limit = world.try_by(Some(&device), &account, &fresh_ip()).await.unwrap().limit.unwrap();
+    let wait = limit.retry_after.unwrap().seconds;
+    assert!(limit.penalized && (1..=300).contains(&wait), "{limit:?}");
+    let unban = UnbanRequest { facts: facts([("account", &account), ("device", &device)]) };
+    assert!(world.limits.clone().unban(unban).await.unwrap().into_inner().found);
+    assert!(!world.try_by(Some(&device), &account, &fresh_ip()).await.unwrap().limit.unwrap().penalized);
     world.stop().await;
 }
 

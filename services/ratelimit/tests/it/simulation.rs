@@ -1,4 +1,5 @@
-//! Six hours of log-ins: a botnet after one account, a bot that doesn't give up, a fast bot inside an office, and people.
+//! Log-ins by bots and people. Six hours: a botnet after one account, a bot that doesn't give up, a fast bot inside an office. A day: bots
+//! inside an office that are after a colleague, and one that has stolen the token of a device.
 
 use jiff::SignedDuration;
 use ratelimit::{rules::DEFAULTS, store::Mode};
@@ -6,6 +7,7 @@ use ratelimit::{rules::DEFAULTS, store::Mode};
 use crate::support::{Pod, Time, fresh, fresh_ip, request};
 
 const HOURS: u32 = 6;
+const DAY: u32 = 24;
 /// What the bot in the office guesses each minute, at accounts that are nobody's: twice what its address may fail.
 const OFFICE_GUESSES: u32 = 40;
 /// Everybody acts at most once a minute, except the bot that doesn't give up.
@@ -18,13 +20,23 @@ struct World {
 }
 
 impl World {
-    /// Tries to log in; answers whether the password was looked at.
+    /// Tries to log in from where nobody has before; answers whether the password was looked at.
     async fn try_login(&self, account: &str, ip: &str, right: bool) -> bool {
+        self.try_login_by(None, account, ip, right).await
+    }
+
+    /// Tries to log in, maybe by a device that the account knows; answers whether the password was looked at.
+    async fn try_login_by(&self, device: Option<&str>, account: &str, ip: &str, right: bool) -> bool {
         let account = format!("{account}-{}", self.run);
-        let asked = request([("action", "login"), ("account", &account), ("ip", ip)]);
-        for per in [&["account"][..], &["ip"], &["account", "ip"]] {
+        let mut asked = request([("action", "login"), ("account", &account), ("ip", ip)]);
+        if let Some(device) = device {
+            asked.facts.add("device", device);
+        }
+        for per in [&["account"][..], &["action", "ip"], &["account", "ip"], &["account", "device"]] {
             let per: Vec<String> = per.iter().map(|name| (*name).to_owned()).collect();
-            self.time.tell(&self.pod.redis, &asked.facts.principal(&per).unwrap().tag()).await;
+            if let Some(principal) = asked.facts.principal(&per) {
+                self.time.tell(&self.pod.redis, &principal.tag()).await;
+            }
         }
         let decision = self.pod.limiter.decide(&[asked], Mode::Count).await;
         assert!(decision.limits[0].iter().all(|limit| !limit.local), "redis must have answered");
@@ -103,5 +115,43 @@ async fn bots_guess_little_and_nobody_else_waits_for_long() {
     for person in &colleagues {
         assert_eq!((person.logins, person.longest), (HOURS, 0), "a bot's colleagues are not kept out");
     }
+    world.pod.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_bot_in_the_office_guesses_little_all_day_and_never_keeps_a_known_device_out() {
+    let time = Time::start();
+    let world = World { pod: Pod::at(DEFAULTS, &time).await, time, run: fresh("run") };
+    let (office, road, hideout) = (fresh_ip(), fresh_ip(), fresh_ip());
+    let (mut hasty, mut patient, mut thief) = (0_u32, 0_u32, 0_u32);
+    for name in ["colleague", "another", "robbed"] {
+        assert!(world.try_login(name, &office, true).await);
+    }
+    for minute in 0..DAY * 60 {
+        // One doesn't give up, one keeps just within the limit, and one has stolen a token.
+        for _ in 0..4 {
+            hasty += u32::from(world.try_login("colleague", &office, false).await);
+            thief += u32::from(world.try_login_by(Some("stolen"), "robbed", &hideout, false).await);
+        }
+        for _ in 0..2 {
+            patient += u32::from(world.try_login("another", &office, false).await);
+        }
+        if minute % 60 == 30 {
+            for (name, ip) in [("colleague", &office), ("another", &office), ("colleague", &road)] {
+                for right in [false, true] {
+                    assert!(
+                        world.try_login_by(Some(name), name, ip, right).await,
+                        "{name} in minute {minute}"
+                    );
+                }
+            }
+            assert!(world.try_login("robbed", &office, true).await, "without the token that is used up");
+        }
+        world.time.clock.advance(STEP);
+    }
+    assert!(hasty <= 100, "{hasty} guesses by a bot that doesn't give up");
+    assert!(patient <= 10 * 12 * DAY, "{patient} guesses by a bot that keeps within the limit");
+    // The block is a quarter of an hour at most.
+    assert!((100..=1_000).contains(&thief), "{thief} guesses by a stolen token");
     world.pod.stop().await;
 }

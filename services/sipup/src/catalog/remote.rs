@@ -128,7 +128,8 @@ async fn authorize(auth: &AuthServiceClient<Channel>, login: &Login) -> Result<A
     let token = match login {
         Login::Token(token) => token.expose().to_owned(),
         Login::Password { email, password } => {
-            let request = LoginRequest { email: email.clone(), password: password.expose().to_owned() };
+            let (email, password) = (email.clone(), password.expose().to_owned());
+            let request = LoginRequest { email, password, ..LoginRequest::default() };
             let answer = auth.clone().login(request).await?.into_inner();
             answer.tokens.ok_or_else(|| Status::internal("the answer holds no token"))?.access_token
         }

@@ -73,7 +73,11 @@ impl Api {
 
     /// The platform as this user.
     pub(super) async fn log_in(&self, email: &str, password: &str) -> Result<Self, Status> {
-        let request = LoginRequest { email: email.to_owned(), password: password.to_owned() };
+        let request = LoginRequest {
+            email: email.to_owned(),
+            password: password.to_owned(),
+            ..LoginRequest::default()
+        };
         let anonymous = self.anonymous();
         let answer =
             anonymous.call(None, &request, async |api, request| api.auth().login(request).await).await?;
