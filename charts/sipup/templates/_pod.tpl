@@ -139,11 +139,11 @@ livenessProbe:
   value: {{ printf "%vs" $config.maxCallSeconds }}
 - name: SIPUP_MAX_REQUEST_BYTES
   value: {{ $config.maxRequestBytes | int64 | quote }}
-{{ include "sipup.secretEnv" (dict "name" "SIPUP_PAGE_TOKEN_KEY" "secret" (include "sipup.secret.pageTokens" $root) "key" "key") }}
-{{ include "sipup.env.redis" $root }}
 {{- if has .service (list "catalog" "orders" "jobs") }}
-{{- if ne .service "ratelimit" }}
+{{ include "sipup.secretEnv" (dict "name" "SIPUP_PAGE_TOKEN_KEY" "secret" (include "sipup.secret.pageTokens" $root) "key" "key") }}
 {{- end }}
+{{ include "sipup.env.redis" $root }}
+{{- if ne .service "ratelimit" }}
 - name: SIPUP_DATABASE_URL
   value: postgres://svc_{{ .service }}@{{ include "sipup.postgres.hosts" $root }}/{{ include "sipup.postgres.database" $root }}{{ include "sipup.postgres.parameters" $root }}
 {{ include "sipup.secretEnv" (dict "name" "SIPUP_DATABASE_PASSWORD" "secret" (include "sipup.secret.postgres" $root) "key" (printf "%s-password" .service)) }}

@@ -64,12 +64,12 @@ pub fn server_args() -> ServerArgs {
     }
 }
 
-/// Starts a service and waits until it listens and is ready.
 /// A key for the page tokens of a service in a test.
 pub fn page_args() -> PageArgs {
     PageArgs { page_token_key: Secret::new("a key for tests, long enough to be one") }
 }
 
+/// Starts a service and waits until it listens and is ready.
 ///
 /// # Errors
 ///
