@@ -129,7 +129,7 @@ pub(crate) struct Failure {
     pub(crate) message: String,
     /// The reason in the error's details, if there is one.
     pub(crate) reason: String,
-    /// Whether the call never left, because its connection was about to end.
+    /// Whether nobody began to handle the call, because its connection was about to end.
     pub(crate) unsent: bool,
 }
 

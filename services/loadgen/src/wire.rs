@@ -1,6 +1,6 @@
 //! Connections, spread over source addresses, and how calls travel on them. Nothing is ever sent twice: what goes out again is only a
-//! call that never left, because its connection was told to end while the call waited for it. gRPC's clients do the same, with retries
-//! off too ("transparent retry" in its retry design, A6).
+//! call that nobody has begun to handle, because its connection was told to end while the call waited for it or was on its way. gRPC's
+//! clients do the same, with retries off too ("transparent retry" in its retry design, A6).
 
 pub(crate) mod grpc;
 mod json;

@@ -9,7 +9,7 @@ use proto::{
 use tonic::{Request, Status, Streaming, TimeoutExpired, metadata::MetadataMap, transport::Channel};
 use tonic_types::StatusExt as _;
 
-use super::Envelope;
+use super::{Envelope, chain};
 use crate::{
     call::{Answer, Call, Failure, Line, Order, Product, Reply, code_name},
     check::HISTORY,
@@ -207,7 +207,11 @@ pub(crate) fn failure(status: &Status) -> Failure {
     } else {
         "CONNECTION"
     };
-    let mut failure = Failure::new(code, status.message());
+    let message = match std::error::Error::source(status) {
+        Some(cause) if code == "CONNECTION" => chain(cause),
+        _ => status.message().to_owned(),
+    };
+    let mut failure = Failure::new(code, message);
     failure.unsent = is_unsent(status);
     if let Some(info) = status.get_details_error_info() {
         failure.reason = info.reason;
@@ -215,11 +219,20 @@ pub(crate) fn failure(status: &Status) -> Failure {
     failure
 }
 
-/// Whether the connection gave the request back: it waited to be sent when the connection ended.
+/// Whether nobody has begun to handle the call: it waited to be sent when the connection ended, or the server named it among those that
+/// came too late.
 fn is_unsent(status: &Status) -> bool {
-    std::iter::successors(std::error::Error::source(status), |cause| cause.source())
-        .filter_map(|cause| cause.downcast_ref::<hyper::Error>())
-        .any(hyper::Error::is_canceled)
+    std::iter::successors(std::error::Error::source(status), |cause| cause.source()).any(|cause| {
+        cause.downcast_ref::<hyper::Error>().is_some_and(hyper::Error::is_canceled)
+            || cause.downcast_ref::<h2::Error>().is_some_and(came_too_late)
+    })
+}
+
+/// A stream above the last one that a GOAWAY names, or one that was refused, was not looked at (RFC 9113, sections 6.8 and 8.7).
+fn came_too_late(error: &h2::Error) -> bool {
+    let refused = error.is_reset() && error.reason() == Some(h2::Reason::REFUSED_STREAM);
+    let behind_the_last = error.is_go_away() && error.reason() == Some(h2::Reason::NO_ERROR);
+    error.is_remote() && (refused || behind_the_last)
 }
 
 #[cfg(test)]
@@ -232,5 +245,35 @@ mod tests {
         assert_eq!(failure(&Status::from_error(Box::new(broken))).code, "CONNECTION");
         assert_eq!(failure(&Status::resource_exhausted("slow down")).code, "RESOURCE_EXHAUSTED");
         assert_eq!(failure(&Status::from_error(Box::new(TimeoutExpired(())))).code, "TIMEOUT");
+    }
+
+    /// The failure of a call whose stream the server resets.
+    async fn failure_of_reset(reason: h2::Reason) -> Failure {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let server = async {
+            let (socket, _) = listener.accept().await.unwrap();
+            let mut connection = h2::server::handshake(socket).await.unwrap();
+            while let Some(call) = connection.accept().await {
+                call.unwrap().1.send_reset(reason);
+            }
+        };
+        let client = async {
+            let endpoint = tonic::transport::Endpoint::try_from(format!("http://{address}")).unwrap();
+            let channel = endpoint.connect().await.unwrap();
+            AuthServiceClient::new(channel).get_me(GetMeRequest {}).await.unwrap_err()
+        };
+        tokio::select! {
+            status = client => failure(&status),
+            () = server => panic!("the client hung up"),
+        }
+    }
+
+    #[tokio::test]
+    async fn only_a_call_that_nobody_looked_at_goes_out_again() {
+        let refused = failure_of_reset(h2::Reason::REFUSED_STREAM).await;
+        assert!(refused.unsent, "{refused:?}");
+        let broken = failure_of_reset(h2::Reason::INTERNAL_ERROR).await;
+        assert!(!broken.unsent, "{broken:?}");
     }
 }
