@@ -137,6 +137,8 @@ livenessProbe:
   value: {{ $config.maxCalls | quote }}
 - name: SIPUP_MAX_CALL_TIME
   value: {{ printf "%vs" $config.maxCallSeconds }}
+- name: SIPUP_MAX_LONG_CALL_TIME
+  value: {{ printf "%vs" $config.maxLongCallSeconds }}
 - name: SIPUP_MAX_REQUEST_BYTES
   value: {{ $config.maxRequestBytes | int64 | quote }}
 {{- if has .service (list "catalog" "orders" "jobs") }}

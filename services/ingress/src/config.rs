@@ -94,6 +94,8 @@ pub struct Limiter {
 pub struct Limits {
     /// Longest time for a unary call, with all retries; a longer `grpc-timeout` is cut to this. Default 60 s.
     pub timeout: Duration,
+    /// The same for a call that carries many things ([`Class::is_long`](crate::Class::is_long)). Default 300 s.
+    pub long_timeout: Duration,
     /// Longest time for a stream. Default 1 h.
     pub stream_timeout: Duration,
     /// Largest body of a unary call. Default 4 MiB.
@@ -163,6 +165,7 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             timeout: Duration::from_mins(1),
+            long_timeout: Duration::from_mins(5),
             stream_timeout: Duration::from_hours(1),
             unary_bytes: 4 << 20,
             bulk_bytes: 16 << 20,
@@ -250,6 +253,7 @@ impl Config {
         let limits = &self.limits;
         let positive = [
             ("limits.timeout", !limits.timeout.is_zero()),
+            ("limits.long_timeout", !limits.long_timeout.is_zero()),
             ("limits.stream_timeout", !limits.stream_timeout.is_zero()),
             ("limits.health_interval", !limits.health_interval.is_zero()),
             ("limits.unary_bytes", limits.unary_bytes > 0),
@@ -302,7 +306,7 @@ pub enum Error {
         name: String,
     },
     /// The name of an RPC does not say whether it may be sent twice.
-    #[error("{rpc} begins with no known verb: rename it, or add its verb to `rpcs.rs`")]
+    #[error("{rpc} begins with no known verb: rename it, or add its verb to the crate `calls`")]
     Unclassified {
         /// `package.Service/Method`.
         rpc: String,

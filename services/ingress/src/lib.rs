@@ -31,9 +31,10 @@ mod rpcs;
 mod tls;
 mod validate;
 
+pub use calls::Class;
 pub use chart::{CHART_TLS_FOLDER, CHART_XDS_FOLDER, ChartError, ChartFile, chart, chart_descriptors};
 pub use config::{Config, Descriptors, Error, Jwt, Limiter, Limits, LocalLimit, Otlp, Tls};
 pub use endpoints::{Backend, Endpoints, ParseEndpointsError};
 pub use files::Files;
-pub use rpcs::{Access, Class, Rpc, rpcs};
+pub use rpcs::{Access, Rpc, rpcs};
 pub use validate::{ValidateError, validate};

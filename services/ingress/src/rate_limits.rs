@@ -2,7 +2,7 @@
 //! user, or else for its address.
 
 use crate::{
-    Access, Class, Rpc,
+    Access, Rpc,
     api::{
         Empty, Extension, GenericKey, HeaderMatcher, HeaderValueMatch, HitsAddend, JwtAuthentication,
         MetaData, MetadataKey, RateLimit, RateLimitAction, RateLimitPerRoute,
@@ -10,8 +10,8 @@ use crate::{
     filters,
 };
 
-/// What a bulk call counts as.
-const BULK_COST: u64 = 10;
+/// What a call of many things counts as.
+const LONG_COST: u64 = 10;
 
 /// For routes that are no RPC of the contracts.
 pub(crate) fn of_host() -> RateLimitPerRoute {
@@ -33,9 +33,9 @@ pub(crate) fn of(rpc: &Rpc) -> RateLimitPerRoute {
         let login = vec![key("class", "login".to_owned()), method(), address()];
         rate_limits.push(descriptor(login));
     }
-    if rpc.class == Class::Bulk {
+    if rpc.class.is_long() {
         for limit in &mut rate_limits {
-            limit.hits_addend = Some(HitsAddend { number: BULK_COST });
+            limit.hits_addend = Some(HitsAddend { number: LONG_COST });
         }
     }
     RateLimitPerRoute { rate_limits }

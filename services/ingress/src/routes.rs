@@ -47,8 +47,8 @@ fn route(config: &Config, rpc: &Rpc) -> Route {
             overrides = overrides
                 .with(&BufferPerRoute::Buffer(Buffer { max_request_bytes: config.limits.bulk_bytes }));
         }
-        // Holding back the body of a stream would hold back its answers.
-        Class::Stream => overrides = overrides.with(&BufferPerRoute::Disabled(true)),
+        // Holding back the body of a stream would hold back its answers; an upload has no size that could be waited for.
+        Class::Upload | Class::Stream => overrides = overrides.with(&BufferPerRoute::Disabled(true)),
     }
     if config.limiter.is_some() {
         overrides = overrides.with(&rate_limits::of(rpc));
@@ -79,7 +79,11 @@ fn grpc_call(path: PathMatch) -> RouteMatch {
 }
 
 fn action(cluster: &str, class: Class, limits: &Limits) -> RouteAction {
-    let longest = Span(if class == Class::Stream { limits.stream_timeout } else { limits.timeout });
+    let longest = Span(match class {
+        Class::Read | Class::Write => limits.timeout,
+        Class::Bulk | Class::Upload => limits.long_timeout,
+        Class::Stream => limits.stream_timeout,
+    });
     RouteAction {
         cluster: cluster.to_owned(),
         // Counts from the end of the request and knows nothing of `grpc-timeout`: left to the two below.
@@ -89,14 +93,15 @@ fn action(cluster: &str, class: Class, limits: &Limits) -> RouteAction {
             max_stream_duration: longest,
             grpc_timeout_header_max: longest,
         }),
-        idle_timeout: Some(Span::secs(300)),
+        // Both ways: a client that has stopped sending would else hold what it holds for all of that time.
+        idle_timeout: Some(if class.is_long() { Span(calls::LONGEST_SILENCE) } else { Span::secs(300) }),
         retry_policy: match class {
             Class::Read => Some(retries("unavailable,connect-failure,refused-stream,reset")),
             // Only while it is certain that no service has seen the call.
             Class::Write | Class::Bulk => {
                 Some(retries("connect-failure,refused-stream,reset-before-request"))
             }
-            Class::Stream => None,
+            Class::Upload | Class::Stream => None,
         },
         // Of its own: thousands of open streams must not use up what calls may have in flight, nor share connections with them.
         priority: (class == Class::Stream).then_some("HIGH"),
@@ -215,5 +220,27 @@ fn cors(origins: &[String]) -> CorsPolicy {
         allow_headers: allowed.join(", "),
         expose_headers: exposed.join(", "),
         max_age: "600",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_carries_many_things_has_more_time_and_may_be_silent_for_less() {
+        let times = |class| {
+            let action = action("orders", class, &Limits::default());
+            let longest = action.max_stream_duration.unwrap();
+            [longest.max_stream_duration.0, longest.grpc_timeout_header_max.0, action.idle_timeout.unwrap().0]
+                .map(|time| time.as_secs())
+        };
+        for class in [Class::Read, Class::Write] {
+            assert_eq!(times(class), [60, 60, 300], "{class:?}");
+        }
+        for class in [Class::Bulk, Class::Upload] {
+            assert_eq!(times(class), [300, 300, 60], "{class:?}");
+        }
+        assert_eq!(times(Class::Stream), [3_600, 3_600, 300]);
     }
 }

@@ -1,5 +1,6 @@
 //! Every RPC of the contracts, and how the edge treats it.
 
+use calls::Class;
 use prost::Message;
 use prost_types::{FileDescriptorProto, FileDescriptorSet, MethodDescriptorProto};
 
@@ -14,23 +15,10 @@ pub struct Rpc {
     pub service: String,
     /// Its own name: `CreateOrder`.
     pub method: String,
-    /// How it may be sent.
+    /// How it may be sent, and how long it may take.
     pub class: Class,
     /// Who may call it.
     pub access: Access,
-}
-
-/// How an RPC may be sent, read from its name and its streams.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Class {
-    /// Changes nothing (`Get`, `List`, `BatchGet`, `Search`): sent again when a backend is unavailable.
-    Read,
-    /// Changes something: sent again only if the first try certainly never reached a service.
-    Write,
-    /// A write of many things at once (`Batch…`): as [`Class::Write`], with room for a larger body.
-    Bulk,
-    /// Streams in some direction: never sent again, lives for up to an hour.
-    Stream,
 }
 
 /// Who may call an RPC.
@@ -57,11 +45,6 @@ const ANONYMOUS: [&str; 4] = [
 const PUBLIC_READS: [&str; 1] = ["catalog"];
 /// Areas that only services talk to.
 const INTERNAL: [&str; 1] = ["ratelimit"];
-
-const READ_VERBS: [&str; 4] = ["Get", "List", "BatchGet", "Search"];
-const BULK_VERBS: [&str; 4] = ["BatchCreate", "BatchUpdate", "BatchDelete", "BatchAdjust"];
-const WRITE_VERBS: [&str; 9] =
-    ["Create", "Update", "Delete", "Cancel", "Ship", "Register", "Login", "Refresh", "Logout"];
 
 impl Rpc {
     /// Path of the call: `/sipup.orders.v1.OrderService/CreateOrder`.
@@ -103,7 +86,7 @@ fn area(file: &FileDescriptorProto) -> Option<&str> {
 fn classify(area: &str, service: &str, method: &MethodDescriptorProto) -> Result<Rpc, Error> {
     let path = format!("/{service}/{}", method.name());
     let internal = INTERNAL.contains(&area);
-    let class = match class(method) {
+    let class = match Class::of(method) {
         Some(class) => class,
         // Without a route there is no retry to decide on.
         None if internal => Class::Write,
@@ -119,27 +102,6 @@ fn classify(area: &str, service: &str, method: &MethodDescriptorProto) -> Result
         Access::Required
     };
     Ok(Rpc { area: area.into(), service: service.into(), method: method.name().into(), class, access })
-}
-
-fn class(method: &MethodDescriptorProto) -> Option<Class> {
-    if method.client_streaming() || method.server_streaming() {
-        return Some(Class::Stream);
-    }
-    let begins_with = |verbs: &[&str]| verbs.iter().any(|verb| has_verb(method.name(), verb));
-    if begins_with(&READ_VERBS) {
-        Some(Class::Read)
-    } else if begins_with(&BULK_VERBS) {
-        Some(Class::Bulk)
-    } else if begins_with(&WRITE_VERBS) {
-        Some(Class::Write)
-    } else {
-        None
-    }
-}
-
-/// Whether a name is a verb, alone or with a noun behind it: `Get` and `GetOrder`, not `Getaway`.
-fn has_verb(name: &str, verb: &str) -> bool {
-    name.strip_prefix(verb).is_some_and(|noun| !noun.starts_with(|c: char| c.is_ascii_lowercase()))
 }
 
 #[cfg(test)]

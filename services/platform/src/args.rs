@@ -36,6 +36,10 @@ pub struct ServerArgs {
     #[arg(long, env = "SIPUP_MAX_CALL_TIME", default_value = "60s", value_parser = duration)]
     pub max_call_time: Duration,
 
+    /// The longest that a call may take which carries many things: a batch of writes, or an upload of many messages.
+    #[arg(long, env = "SIPUP_MAX_LONG_CALL_TIME", default_value = "300s", value_parser = duration)]
+    pub max_long_call_time: Duration,
+
     /// The largest request message, in bytes.
     #[arg(long, env = "SIPUP_MAX_REQUEST_BYTES", default_value_t = 16 << 20)]
     pub max_request_bytes: usize,

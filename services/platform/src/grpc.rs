@@ -5,8 +5,9 @@ mod lifetime;
 mod observe;
 mod stack;
 
-use std::{collections::HashSet, convert::Infallible, sync::Arc, time::Duration};
+use std::{collections::HashMap, convert::Infallible, sync::Arc, time::Duration};
 
+use calls::Class;
 use opentelemetry::metrics::Meter;
 use prost::Message as _;
 use tonic::{
@@ -99,7 +100,8 @@ impl Rpc {
             verifier: self.verifier,
             calls: Arc::new(tokio::sync::Semaphore::new(args.max_calls)),
             max_call_time: args.max_call_time,
-            streams: streams(self.descriptors)?,
+            max_long_call_time: args.max_long_call_time,
+            classes: classes(self.descriptors)?,
             metrics: CallMetrics::new(meter),
         };
         Ok(Routes::from(stack::apply(Arc::new(stack), self.routes.routes().into_axum_router())))
@@ -122,19 +124,19 @@ pub(crate) fn server(args: &ServerArgs) -> tonic::transport::Server {
         .max_connection_age(args.max_connection_age)
 }
 
-/// Paths of the methods that answer with a stream: `/sipup.orders.v1.OrderService/WatchOrder`.
-fn streams(descriptors: &[u8]) -> anyhow::Result<HashSet<String>> {
+/// The classes of methods by their paths, `/sipup.orders.v1.OrderService/WatchOrder`, of those that have one.
+fn classes(descriptors: &[u8]) -> anyhow::Result<HashMap<String, Class>> {
     let set = prost_types::FileDescriptorSet::decode(descriptors)?;
-    let mut paths = HashSet::new();
+    let mut classes = HashMap::new();
     for file in &set.file {
         for service in &file.service {
-            let streams = service.method.iter().filter(|method| method.server_streaming());
-            paths.extend(
-                streams.map(|method| format!("/{}.{}/{}", file.package(), service.name(), method.name())),
-            );
+            classes.extend(service.method.iter().filter_map(|method| {
+                let path = format!("/{}.{}/{}", file.package(), service.name(), method.name());
+                Some((path, Class::of(method)?))
+            }));
         }
     }
-    Ok(paths)
+    Ok(classes)
 }
 
 #[cfg(test)]

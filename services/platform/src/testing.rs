@@ -59,6 +59,7 @@ pub fn server_args() -> ServerArgs {
         drain_timeout: Duration::from_secs(5),
         max_calls: 1_024,
         max_call_time: Duration::from_mins(1),
+        max_long_call_time: Duration::from_mins(5),
         max_request_bytes: 16 << 20,
         max_connection_age: Duration::from_mins(5),
     }

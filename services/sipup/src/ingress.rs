@@ -80,6 +80,9 @@ pub(crate) struct Options {
     /// Longest time for a unary call.
     #[arg(long, env = "SIPUP_INGRESS_TIMEOUT", default_value = "60s", value_parser = platform::args::duration)]
     timeout: Duration,
+    /// Longest time for a call that carries many things.
+    #[arg(long, env = "SIPUP_INGRESS_LONG_TIMEOUT", default_value = "300s", value_parser = platform::args::duration)]
+    long_timeout: Duration,
     /// Heap above which Envoy sheds load, in bytes: about 80 % of its memory limit.
     #[arg(long, env = "SIPUP_INGRESS_HEAP_BYTES")]
     heap_bytes: Option<u64>,
@@ -146,6 +149,7 @@ impl Options {
             .map(|endpoints| Otlp { per_million: self.trace_percent * 10_000, ..Otlp::new(endpoints) });
         config.trusted_hops = self.trusted_hops;
         config.limits.timeout = self.timeout;
+        config.limits.long_timeout = self.long_timeout;
         config.limits.heap_bytes = self.heap_bytes;
         config.access_log = self.access_log;
         config.descriptors = self.descriptors.map_or(Descriptors::Inline, Descriptors::File);

@@ -20,6 +20,7 @@ maxConnections: {{ include "sipup.capacity.envoyConnections" . }}
 maxRequestsPerBackend: {{ $envoy.maxRequestsPerBackend | int64 }}
 heapBytes: {{ mul $envoy.maxHeapMiB 1048576 }}
 timeout: {{ printf "%vs" $envoy.timeoutSeconds }}
+longTimeout: {{ printf "%vs" $envoy.longTimeoutSeconds }}
 streamTimeout: {{ printf "%vs" $envoy.streamTimeoutSeconds }}
 healthInterval: {{ printf "%vs" $envoy.healthIntervalSeconds }}
 {{- if $envoy.localLimit.enabled }}

@@ -133,6 +133,9 @@ fn limits() -> Vec<Variable> {
         span("timeout", "text: longest unary call, like `60s`", |config, other| {
             config.limits.timeout = other;
         }),
+        span("longTimeout", "text: longest call of many things, like `300s`", |config, other| {
+            config.limits.long_timeout = other;
+        }),
         span("streamTimeout", "text: longest stream, like `3600s`", |config, other| {
             config.limits.stream_timeout = other;
         }),

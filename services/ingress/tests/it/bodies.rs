@@ -85,6 +85,21 @@ async fn a_call_that_takes_too_long_is_ended_whatever_its_deadline() {
 }
 
 #[tokio::test]
+async fn a_call_of_many_things_has_a_time_of_its_own() {
+    let edge = Edge::start(1, |config| {
+        config.limits.timeout = Duration::from_hours(1);
+        config.limits.long_timeout = Duration::from_secs(1);
+    });
+    let token = bearer(&edge.token());
+    let path = "/sipup.catalog.v1.CatalogService/BatchCreateProducts";
+    let metadata = [("authorization", &*token), (HANG, "1")];
+    let called =
+        edge.grpc::<_, BatchCreateProductsResponse>(path, BatchCreateProductsRequest::default(), &metadata);
+    let answer = tokio::time::timeout(Duration::from_mins(1), called).await.expect("it was not ended");
+    assert_eq!(answer.unwrap_err().code(), Code::DeadlineExceeded);
+}
+
+#[tokio::test]
 async fn a_shorter_deadline_of_the_client_is_kept_and_passed_on() {
     let edge = shared();
     // By gRPC-Web, since a channel of tonic would end the call by itself.

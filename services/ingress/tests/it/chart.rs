@@ -74,6 +74,7 @@ fn config() -> Config {
     config.limits.connections = 12_345;
     config.limits.requests_per_backend = 999;
     config.limits.timeout = Duration::from_millis(31_500);
+    config.limits.long_timeout = Duration::from_secs(90);
     config.local_limit = None;
     config.descriptors = chart_descriptors();
     config
@@ -93,6 +94,7 @@ fn values() -> Value {
         "maxConnections": 12_345,
         "maxRequestsPerBackend": 999,
         "timeout": "31.500000000s",
+        "longTimeout": "90s",
         "streamTimeout": "3600s",
         "healthInterval": "3s",
         "tls": false,

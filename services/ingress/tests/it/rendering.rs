@@ -53,12 +53,13 @@ fn what_envoy_refuses_is_an_error_with_its_reason() {
 #[test]
 fn what_can_not_be_meant_is_refused_by_its_name() {
     type Spoil = fn(&mut Config);
-    let cases: [(&str, Spoil); 10] = [
+    let cases: [(&str, Spoil); 11] = [
         ("jobs", |config| config.backends.truncate(3)),
         ("`console`", |config| config.backends.push("console=127.0.0.1:1".parse().unwrap())),
         ("`jobs`", |config| config.backends.push(config.backends[3].clone())),
         ("backends", |config| config.backends[0].endpoints = Endpoints::Static(Vec::new())),
         ("limits.timeout", |config| config.limits.timeout = Duration::ZERO),
+        ("limits.long_timeout", |config| config.limits.long_timeout = Duration::ZERO),
         ("limits.unary_bytes", |config| config.limits.unary_bytes = 0),
         ("local_limit.burst", |config| config.local_limit.as_mut().unwrap().burst = 0),
         ("cors_origins", |config| config.cors_origins = vec!["https://shop.example/".into()]),

@@ -9,6 +9,7 @@ use std::{
 
 use axum::{body::Body, extract::State, middleware::Next, response::Response};
 use bytes::Bytes;
+use calls::Class;
 use http_body::{Body as HttpBody, Frame};
 use opentelemetry::{
     KeyValue, global,
@@ -87,7 +88,7 @@ pub(super) async fn observe(
     };
     let span = span(path, request.headers());
     let metrics = &stack.metrics;
-    let figures = if stack.streams.contains(path) { &metrics.streams } else { &metrics.calls };
+    let figures = if stack.class(path) == Some(Class::Stream) { &metrics.streams } else { &metrics.calls };
     let mut call = Call::begin(method, span.clone(), figures.clone());
     let response = next.run(request).instrument(span).await;
     // A refusal is all said by its headers, and nobody looks at a body that is known to be empty.

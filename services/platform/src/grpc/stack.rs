@@ -1,16 +1,22 @@
 //! The layers of a call, from the outside in: observed, panics caught, a deadline, a place among the calls in flight, a caller.
 
-use std::{any::Any, collections::HashSet, sync::Arc, time::Duration};
+use std::{any::Any, collections::HashMap, sync::Arc, time::Duration};
 
 use axum::{
     Router,
+    body::Body,
     extract::{Request, State},
     middleware::{Next, from_fn_with_state},
     response::Response,
 };
+use calls::Class;
+use http_body_util::BodyExt as _;
 use tokio::{sync::Semaphore, time::Instant};
 use tonic::Status;
-use tower_http::catch_panic::CatchPanicLayer;
+use tower_http::{
+    catch_panic::CatchPanicLayer,
+    timeout::{TimeoutBody, TimeoutError},
+};
 
 use super::{
     POSITION_HEADER,
@@ -33,9 +39,17 @@ pub(super) struct Stack {
     pub(super) verifier: Option<Verifier>,
     pub(super) calls: Arc<Semaphore>,
     pub(super) max_call_time: Duration,
-    /// Paths of methods that answer with a stream.
-    pub(super) streams: HashSet<String>,
+    pub(super) max_long_call_time: Duration,
+    /// By path.
+    pub(super) classes: HashMap<String, Class>,
     pub(super) metrics: CallMetrics,
+}
+
+impl Stack {
+    /// What kind of call goes to `path`.
+    pub(super) fn class(&self, path: &str) -> Option<Class> {
+        self.classes.get(path).copied()
+    }
 }
 
 /// Why the stack itself refuses a call.
@@ -53,6 +67,8 @@ enum Refused {
     Busy,
     #[error("the call took longer than it may")]
     TooLate,
+    #[error("nothing of the request came for too long")]
+    Silent,
     #[error("the handler panicked: {0}")]
     Panic(String),
 }
@@ -69,7 +85,7 @@ impl ServiceError for Refused {
             Self::Token(Rejected::Undecided) => Code::Unavailable,
             Self::Role => Code::PermissionDenied,
             Self::Busy => Code::ResourceExhausted,
-            Self::TooLate => Code::DeadlineExceeded,
+            Self::TooLate | Self::Silent => Code::DeadlineExceeded,
             Self::Panic(_) => Code::Internal,
         }
     }
@@ -84,7 +100,7 @@ impl ServiceError for Refused {
             Self::Token(Rejected::Undecided) => "TOKEN_UNDECIDED",
             Self::Role => "ROLE_NOT_ALLOWED",
             Self::Busy => "TOO_MANY_CALLS",
-            Self::TooLate => "DEADLINE_EXCEEDED",
+            Self::TooLate | Self::Silent => "DEADLINE_EXCEEDED",
             Self::Panic(_) => "INTERNAL",
         }
     }
@@ -127,10 +143,13 @@ fn panicked(cause: Box<dyn Any + Send>) -> Response {
 
 /// Ends when the answer begins. A stream goes on after that, and has a [`super::Lifetime`] instead.
 async fn bound(State(stack): State<Arc<Stack>>, request: Request, next: Next) -> Response {
+    let long = stack.class(request.uri().path()).is_some_and(Class::is_long);
+    let longest = if long { stack.max_long_call_time } else { stack.max_call_time };
     let granted = match deadline::parse(request.headers()) {
-        Ok(granted) => granted.unwrap_or(stack.max_call_time).min(stack.max_call_time),
+        Ok(granted) => granted.unwrap_or(longest).min(longest),
         Err(invalid) => return Refused::from(invalid).into(),
     };
+    let request = if long { request.map(unless_silent) } else { request };
     // A little early: the server's own timer would say CANCELLED, and the answer has a way to go.
     let granted = granted.saturating_sub((granted / 10).min(Duration::from_millis(10)));
     let deadline = Instant::now() + granted;
@@ -138,6 +157,16 @@ async fn bound(State(stack): State<Arc<Stack>>, request: Request, next: Next) ->
         Ok(response) => response,
         Err(_) => Refused::TooLate.into(),
     }
+}
+
+/// A body of which something must come every now and then: a client that has gone silent would else hold its place for all the time of a
+/// long call.
+fn unless_silent(body: Body) -> Body {
+    let body = TimeoutBody::new(calls::LONGEST_SILENCE, body);
+    Body::new(body.map_err(|error| match error.downcast::<TimeoutError>() {
+        Ok(_) => to_status(&Refused::Silent).into(),
+        Err(other) => other,
+    }))
 }
 
 /// As [`bound`], until the answer begins: an open stream holds no place.

@@ -1,4 +1,4 @@
-use std::{future::pending, time::Duration};
+use std::{collections::HashMap, future::pending, time::Duration};
 
 use aws_lc_rs::{
     rand::SystemRandom,
@@ -31,6 +31,8 @@ const TABLE: Permissions = Permissions::new(
         ("Hang", Allow::Anyone),
         ("Panic", Allow::Anyone),
         ("Watch", Allow::Anyone),
+        ("CreateThing", Allow::Anyone),
+        ("BatchCreateThings", Allow::Anyone),
     ],
 );
 
@@ -59,10 +61,17 @@ impl World {
             verifier: Some(Verifier::with_keys("https://test", &keys, Clock::system(), Revocations::none())),
             calls: Arc::new(Semaphore::new(max_calls)),
             max_call_time: Duration::from_mins(1),
-            streams: HashSet::from(["/x.v1.Things/Watch".to_owned()]),
+            max_long_call_time: Duration::from_mins(5),
+            classes: HashMap::from([
+                ("/x.v1.Things/Watch".to_owned(), Class::Stream),
+                ("/x.v1.Things/CreateThing".to_owned(), Class::Write),
+                ("/x.v1.Things/BatchCreateThings".to_owned(), Class::Bulk),
+            ]),
             metrics: CallMetrics::new(&meters.meter("test")),
         };
         let routes = Router::new()
+            .route("/x.v1.Things/CreateThing", post(take))
+            .route("/x.v1.Things/BatchCreateThings", post(take))
             .route("/x.v1.Things/Get", post(get))
             .route("/x.v1.Things/Put", post(get))
             .route("/x.v1.Things/Hang", post(async || pending::<Response>().await))
@@ -89,7 +98,8 @@ impl World {
             verifier: None,
             calls: Arc::new(Semaphore::new(8)),
             max_call_time: Duration::from_mins(1),
-            streams: HashSet::from(["/x.v1.Things/Watch".to_owned()]),
+            max_long_call_time: Duration::from_mins(5),
+            classes: HashMap::new(),
             metrics: CallMetrics::new(&meters.meter("test")),
         };
         let routes = Router::new().route("/x.v1.Things/Get", post(get)).route("/x.v1.Things/Put", post(get));
@@ -112,6 +122,20 @@ impl World {
         Status::from_header_map(&self.call(method, headers).await).map_or(Code::Ok, |status| status.code())
     }
 
+    /// The answer to a call whose request comes in `words`, one after each `pause`: its code, and what it says.
+    async fn slowly(&self, method: &str, words: u32, pause: Duration) -> (Code, String) {
+        let body = futures::stream::unfold(words, move |left: u32| async move {
+            let left = left.checked_sub(1)?;
+            tokio::time::sleep(pause).await;
+            Some((Ok::<_, Infallible>("word"), left))
+        });
+        let request = Request::post(format!("/x.v1.Things/{method}"));
+        let request = request.body(Body::from_stream(Box::pin(body))).unwrap();
+        let response = self.router.clone().oneshot(request).await.unwrap();
+        let status = Status::from_header_map(response.headers());
+        status.map_or((Code::Ok, String::new()), |status| (status.code(), status.message().to_owned()))
+    }
+
     fn metrics(&self) -> String {
         prometheus::TextEncoder::new().encode_to_string(&self.registry.gather()).unwrap()
     }
@@ -122,6 +146,14 @@ async fn get(request: axum::extract::Request) -> Response {
     request.extensions().get::<Session>().unwrap().record(Position { timeline: 1, lsn: 5 });
     let role = request.extensions().get::<Caller>().map_or("nobody", |caller| caller.role.name());
     Response::builder().header("caller", role).body(Body::empty()).unwrap()
+}
+
+/// Waits for all of the request.
+async fn take(request: axum::extract::Request) -> Response {
+    match request.into_body().collect().await {
+        Ok(_) => Response::new(Body::empty()),
+        Err(error) => Status::from_error(error.into()).into_http(),
+    }
 }
 
 /// Says a word, and then nothing for ever.
@@ -178,6 +210,17 @@ async fn a_call_ends_with_its_deadline_or_with_ours() {
     assert_eq!(world.code("Hang", &[("grpc-timeout", "1000H")]).await, Code::DeadlineExceeded);
     assert_eq!(world.code("Hang", &[]).await, Code::DeadlineExceeded);
     assert_eq!(world.code("Hang", &[("grpc-timeout", "soon")]).await, Code::InvalidArgument);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_call_of_many_things_has_more_time_than_others_as_long_as_something_comes() {
+    let (world, second) = (World::new(8), Duration::from_secs(1));
+    let too_late = (Code::DeadlineExceeded, "the call took longer than it may".to_owned());
+    let silent = (Code::DeadlineExceeded, "nothing of the request came for too long".to_owned());
+    assert_eq!(world.slowly("CreateThing", 3, 50 * second).await, too_late);
+    assert_eq!(world.slowly("BatchCreateThings", 5, 50 * second).await.0, Code::Ok);
+    assert_eq!(world.slowly("BatchCreateThings", 7, 50 * second).await, too_late);
+    assert_eq!(world.slowly("BatchCreateThings", 2, 70 * second).await, silent);
 }
 
 #[tokio::test]
@@ -252,7 +295,8 @@ async fn an_open_stream_is_no_call_in_flight_and_has_no_deadline_of_ours() {
 }
 
 #[test]
-fn methods_that_answer_with_a_stream_are_known_by_their_declaration() {
-    let streams = streams(tonic_health::pb::FILE_DESCRIPTOR_SET).unwrap();
-    assert_eq!(streams, HashSet::from(["/grpc.health.v1.Health/Watch".to_owned()]));
+fn methods_have_the_class_of_their_declaration() {
+    let classes = classes(tonic_health::pb::FILE_DESCRIPTOR_SET).unwrap();
+    assert_eq!(classes.get("/grpc.health.v1.Health/Watch"), Some(&Class::Stream));
+    assert_eq!(classes.get("/grpc.health.v1.Health/Check"), None);
 }
