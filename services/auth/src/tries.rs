@@ -81,7 +81,7 @@ impl Tries {
         Self { limiter, local: LocalTries::new(clock), tasks: tasks.clone(), metrics }
     }
 
-    /// Counts a try to log in to the account `email` from `origin`, by a device if the account knows it, if one more is admitted.
+    /// Counts a try to log in to the account `email` from `origin`, or by a device that the account knows, if one more is admitted.
     ///
     /// # Errors
     ///

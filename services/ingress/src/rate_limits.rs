@@ -23,22 +23,28 @@ pub(crate) fn of_host() -> RateLimitPerRoute {
 pub(crate) fn of(rpc: &Rpc) -> RateLimitPerRoute {
     let method = || key("method", rpc.path());
     let user = descriptor(vec![user(), method()]);
-    let stranger = descriptor(stranger().into_iter().chain([method()]).collect());
+    let class = class(rpc).map(|class| key("class", class.to_owned()));
+    let stranger = descriptor(stranger().into_iter().chain(class).chain([method()]).collect());
     let mut rate_limits = match rpc.access {
         Access::Anonymous => vec![stranger],
         Access::Optional => vec![user, stranger],
         Access::Required | Access::Internal => vec![user],
     };
-    if rpc.method == "Login" {
-        let login = vec![key("class", "login".to_owned()), method(), address()];
-        rate_limits.push(descriptor(login));
-    }
     if rpc.class.is_long() {
         for limit in &mut rate_limits {
             limit.hits_addend = Some(HitsAddend { number: LONG_COST });
         }
     }
     RateLimitPerRoute { rate_limits }
+}
+
+/// What begins a session or goes on with one: rules tell it from other calls of strangers, because whoever makes it is known a moment later.
+fn class(rpc: &Rpc) -> Option<&'static str> {
+    match rpc.path().as_str() {
+        "/sipup.auth.v1.AuthService/Login" => Some("login"),
+        "/sipup.auth.v1.AuthService/Refresh" => Some("refresh"),
+        _ => None,
+    }
 }
 
 /// The subject of a token that was checked.

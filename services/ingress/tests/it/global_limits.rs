@@ -75,10 +75,21 @@ async fn callers_are_counted_by_user_or_else_by_address() {
     assert_eq!(edge.get("/v1/products/7", &signed).await.status, 200);
     assert_eq!(last(&asked), [format!("user_id=user-1 {read}")]);
 
-    assert_eq!(edge.rest(Method::POST, "/v1/auth/login", &[], "{}").await.status, 200);
-    let login = "method=/sipup.auth.v1.AuthService/Login";
-    let stranger = format!("auth=anonymous remote_address=127.0.0.1 {login}");
-    assert_eq!(last(&asked), [stranger, format!("class=login {login} remote_address=127.0.0.1")]);
+    for (path, class, method) in [("login", "login", "Login"), ("refresh", "refresh", "Refresh")] {
+        let path = format!("/v1/auth/{path}");
+        // A token makes nobody a user here, and neither does saying so.
+        for headers in [&[][..], &signed, &[("x-user-id", "user-1")]] {
+            assert_eq!(edge.rest(Method::POST, &path, headers, "{}").await.status, 200);
+            let stranger = "auth=anonymous remote_address=127.0.0.1";
+            assert_eq!(
+                last(&asked),
+                [format!("{stranger} class={class} method=/sipup.auth.v1.AuthService/{method}")]
+            );
+        }
+    }
+    assert_eq!(edge.rest(Method::POST, "/v1/auth/register", &[], "{}").await.status, 200);
+    let register = "method=/sipup.auth.v1.AuthService/Register";
+    assert_eq!(last(&asked), [format!("auth=anonymous remote_address=127.0.0.1 {register}")]);
 
     assert_eq!(edge.rest(Method::POST, "/v1/products:batchCreate", &signed, "{}").await.status, 200);
     let bulk = "method=/sipup.catalog.v1.CatalogService/BatchCreateProducts";
