@@ -146,7 +146,10 @@ mod tests {
             let answer = if probed.load(Ordering::Relaxed) { Err("no connection".into()) } else { Ok(()) };
             std::future::ready(answer)
         });
-        assert_eq!(readiness.answer().await, (StatusCode::SERVICE_UNAVAILABLE, "starting\ndatabase: no connection\n".into()));
+        assert_eq!(
+            readiness.answer().await,
+            (StatusCode::SERVICE_UNAVAILABLE, "starting\ndatabase: no connection\n".into())
+        );
         gone.store(false, Ordering::Relaxed);
         readiness.reach();
         assert_eq!(readiness.answer().await, (StatusCode::OK, "ok\n".into()));
