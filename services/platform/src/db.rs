@@ -117,7 +117,7 @@ impl Db {
     ///
     /// # Errors
     ///
-    /// [`Error::Internal`] if the arguments make no sense, for example a file of authorities that can't be read.
+    /// [`Error::Authorities`] if the arguments name a file of them that can't be used.
     pub async fn connect(args: &DbArgs, wiring: Wiring) -> Result<Self, Error> {
         let Wiring { service, clock: _, tasks, stop, meter, redis } = wiring;
         let connector = Connector::new(&args.connect, service)?;

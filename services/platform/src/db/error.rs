@@ -38,6 +38,9 @@ pub enum Error {
     /// The connection was lost while committing: all was written or nothing. A repeat with the same idempotency key tells.
     #[error("the outcome is not known")]
     OutcomeUnknown(#[source] Cause),
+    /// The file of authorities can't be used. No connection was tried.
+    #[error("the file of authorities can't be used")]
+    Authorities(#[source] Cause),
     /// Our mistake.
     #[error("the database refused the statement")]
     Internal(#[source] Cause),
@@ -97,6 +100,7 @@ impl Error {
             }
             Self::Constraint { kind: ConstraintKind::ForeignKey, .. } => Code::FailedPrecondition,
             Self::Constraint { kind: ConstraintKind::Check | ConstraintKind::NotNull, .. }
+            | Self::Authorities(_)
             | Self::Internal(_) => Code::Internal,
             Self::Conflict | Self::LockTimeout => Code::Conflict,
             Self::DeadlineExceeded => Code::DeadlineExceeded,

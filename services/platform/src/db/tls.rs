@@ -9,7 +9,7 @@ use rustls::{
 };
 use tokio_postgres_rustls::MakeRustlsConnect;
 
-use super::error::Error;
+use super::error::{Cause, Error};
 
 /// For connections to Postgres.
 pub(crate) fn connector(file: Option<&Path>) -> Result<MakeRustlsConnect, Error> {
@@ -19,14 +19,17 @@ pub(crate) fn connector(file: Option<&Path>) -> Result<MakeRustlsConnect, Error>
 /// Trusts the authorities in `file`, or the public ones.
 pub(crate) fn trusted_roots(file: Option<&Path>) -> Result<ClientConfig, Error> {
     let mut roots = RootCertStore::empty();
+    let unusable = |file: &Path, problem: &str| {
+        Error::Authorities(Cause::new(&format!("{}: {problem}", file.display())))
+    };
     match file {
         Some(file) => {
             let certificates = CertificateDer::pem_file_iter(file)
                 .and_then(Iterator::collect::<Result<Vec<_>, _>>)
-                .map_err(|error| Error::internal(&format!("{}: {error}", file.display())))?;
+                .map_err(|error| unusable(file, &error.to_string()))?;
             let (added, _) = roots.add_parsable_certificates(certificates);
             if added == 0 {
-                return Err(Error::internal(&format!("{}: no certificate in it", file.display())));
+                return Err(unusable(file, "no certificate in it"));
             }
         }
         None => roots.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned()),
@@ -45,7 +48,7 @@ mod tests {
 
     #[test]
     fn a_file_without_certificates_is_named() {
-        let Err(Error::Internal(cause)) = connector(Some(Path::new("Cargo.toml"))) else {
+        let Err(Error::Authorities(cause)) = connector(Some(Path::new("Cargo.toml"))) else {
             panic!("must be refused")
         };
         assert!(cause.to_string().contains("Cargo.toml"), "{cause}");
