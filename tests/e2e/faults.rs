@@ -3,9 +3,7 @@
 use std::{collections::HashSet, process::Command};
 
 use futures::{StreamExt as _, stream};
-use proto::orders::v1::{
-    CancelOrderRequest, GetInventoryRequest, GetOrderRequest, OrderState,
-};
+use proto::orders::v1::{CancelOrderRequest, GetInventoryRequest, GetOrderRequest, OrderState};
 use tests::{Stack, clients::Client, wait};
 use tonic::Code;
 use uuid::Uuid;

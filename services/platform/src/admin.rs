@@ -23,36 +23,59 @@ use crate::telemetry::Telemetry;
 
 type Probe = Arc<dyn Fn() -> Pin<Box<dyn Future<Output = Result<(), String>> + Send>> + Send + Sync>;
 
-/// What must hold before a process takes its first call.
+/// What must hold before a process takes calls.
 ///
-/// Once it has held, the process stays ready until it is told to stop. What can be missing later, a database for one, is missing to all
-/// pods at once: were they to leave together, nobody would be left to answer from a replica, or to say what is wrong.
+/// Most of it is asked for once: what can be missing later, a database for one, is missing to all pods at once. Were they to leave
+/// together, nobody would be left to answer from a replica, or to say what is wrong.
 #[derive(Clone, Default)]
 pub struct Readiness {
-    conditions: Vec<(&'static str, Probe)>,
+    conditions: Vec<Condition>,
     reached: Arc<AtomicBool>,
+}
+
+#[derive(Clone)]
+struct Condition {
+    name: &'static str,
+    /// Whether the process is not ready whenever this does not hold.
+    lasting: bool,
+    probe: Probe,
 }
 
 impl fmt::Debug for Readiness {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_list().entries(self.conditions.iter().map(|(name, _)| name)).finish()
+        f.debug_list().entries(self.conditions.iter().map(|condition| condition.name)).finish()
     }
 }
 
 impl Readiness {
-    /// Adds a condition. The probe answers what is missing, in words for the operator.
+    /// Adds a condition for the first call. The probe answers what is missing, in words for the operator.
     pub fn add<F, R>(&mut self, name: &'static str, probe: F)
     where
         F: Fn() -> R + Send + Sync + 'static,
         R: Future<Output = Result<(), String>> + Send + 'static,
     {
-        self.conditions.push((name, Arc::new(move || Box::pin(probe()))));
+        let probe: Probe = Arc::new(move || Box::pin(probe()));
+        self.conditions.push(Condition { name, lasting: false, probe });
+    }
+
+    /// Adds a condition for every call: something of this process alone, which others have when it has not.
+    pub fn add_lasting<F, R>(&mut self, name: &'static str, probe: F)
+    where
+        F: Fn() -> R + Send + Sync + 'static,
+        R: Future<Output = Result<(), String>> + Send + 'static,
+    {
+        let probe: Probe = Arc::new(move || Box::pin(probe()));
+        self.conditions.push(Condition { name, lasting: true, probe });
     }
 
     /// The conditions that don't hold now, each as `name: what is missing`.
     pub async fn missing(&self) -> Vec<String> {
-        let checks = self.conditions.iter().map(|(name, probe)| async move {
-            probe().await.err().map(|missing| format!("{name}: {missing}"))
+        self.unmet().await.into_iter().map(|(_, missing)| missing).collect()
+    }
+
+    async fn unmet(&self) -> Vec<(bool, String)> {
+        let checks = self.conditions.iter().map(|Condition { name, lasting, probe }| async move {
+            probe().await.err().map(|missing| (*lasting, format!("{name}: {missing}")))
         });
         futures::future::join_all(checks).await.into_iter().flatten().collect()
     }
@@ -62,15 +85,20 @@ impl Readiness {
         self.reached.store(true, Ordering::Release);
     }
 
-    /// What a probe is told: ready or not, and what is missing in either case.
+    /// What a probe is told: ready or not, and below that what is missing in either case.
     async fn answer(&self) -> (StatusCode, String) {
-        let missing = self.missing().await;
-        let (status, word) = match (self.reached.load(Ordering::Acquire), missing.is_empty()) {
-            (false, _) => (StatusCode::SERVICE_UNAVAILABLE, "starting"),
-            (true, true) => (StatusCode::OK, "ok"),
-            (true, false) => (StatusCode::OK, "degraded"),
+        let (reached, unmet) = (self.reached.load(Ordering::Acquire), self.unmet().await);
+        let (status, word) = if !reached {
+            (StatusCode::SERVICE_UNAVAILABLE, "starting")
+        } else if unmet.iter().any(|(lasting, _)| *lasting) {
+            (StatusCode::SERVICE_UNAVAILABLE, "not ready")
+        } else if unmet.is_empty() {
+            (StatusCode::OK, "ok")
+        } else {
+            (StatusCode::OK, "degraded")
         };
-        (status, [&[word.to_owned()], missing.as_slice()].concat().join("\n") + "\n")
+        let lines = std::iter::once(word).chain(unmet.iter().map(|(_, missing)| missing.as_str()));
+        (status, lines.map(|line| format!("{line}\n")).collect())
     }
 }
 
@@ -155,5 +183,14 @@ mod tests {
         assert_eq!(readiness.answer().await, (StatusCode::OK, "ok\n".into()));
         gone.store(true, Ordering::Relaxed);
         assert_eq!(readiness.answer().await, (StatusCode::OK, "degraded\ndatabase: no connection\n".into()));
+    }
+
+    #[tokio::test]
+    async fn what_one_pod_alone_has_lost_takes_it_out() {
+        let mut readiness = Readiness::default();
+        readiness.add_lasting("certificate", async || Err("it has ended".into()));
+        readiness.reach();
+        let (status, body) = readiness.answer().await;
+        assert_eq!((status.as_u16(), body.as_str()), (503, "not ready\ncertificate: it has ended\n"));
     }
 }

@@ -65,5 +65,6 @@ async fn ready(adapter: &Adapter) -> Vec<String> {
     let mut answer = String::new();
     stream.read_to_string(&mut answer).await.unwrap();
     let body = answer.split_once("\r\n\r\n").unwrap().1;
-    body.lines().filter(|line| *line != "ok").map(str::to_owned).collect()
+    // The first line is the verdict.
+    body.lines().skip(1).map(str::to_owned).collect()
 }
