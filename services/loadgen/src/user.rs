@@ -124,5 +124,28 @@ fn pick(world: &World, random: &mut StdRng) -> u32 {
 fn wish(world: &World, random: &mut StdRng) -> Arc<Wish> {
     let lines = random.random_range(1..=3);
     let items = (0..lines).map(|_| (pick(world, random), random.random_range(1..=5))).collect();
-    Arc::new(Wish { key: Uuid::from_u128(random.random()), items })
+    // Not drawn by the seed: users are kept between runs, and a key that their company has used is answered with an order of long ago.
+    Arc::new(Wish { key: Uuid::new_v4(), items })
+}
+
+#[cfg(test)]
+mod tests {
+    use rand::SeedableRng as _;
+
+    use super::*;
+    use crate::call::Product;
+
+    #[test]
+    fn two_runs_of_one_seed_want_the_same_and_are_not_taken_for_each_other() {
+        let product = |number: u32| Product { sku: format!("SKU-{number}"), ..Product::default() };
+        let world = World::new((0..50).map(product).collect(), 0.99).unwrap();
+        let run = || {
+            let mut random = StdRng::seed_from_u64(1);
+            (0..20).map(|_| wish(&world, &mut random)).collect::<Vec<_>>()
+        };
+        for (first, second) in run().iter().zip(run()) {
+            assert_eq!(first.items, second.items);
+            assert_ne!(first.key, second.key);
+        }
+    }
 }

@@ -32,7 +32,7 @@ pub(crate) enum Command {
         /// How much the request counts.
         #[arg(long, default_value_t = 1)]
         cost: u32,
-        /// What is known about the request, like `user=…`, `ip=…`, `auth=anonymous`, `action=login`, `account=…`, `method=/…`.
+        /// What is known about the request, like `user=…`, `ip=…`, `auth=anonymous`, `action=login`, `account=…`, `device=…`, `method=/…`.
         #[arg(required = true, value_parser = fact)]
         facts: Vec<(String, String)>,
     },
@@ -40,7 +40,7 @@ pub(crate) enum Command {
     Unban {
         #[command(flatten)]
         target: Target,
-        /// Who is blocked, by all facts that the rule counts: `ip=…`, or `account=…` and `ip=…`.
+        /// Who is blocked, by all facts that the rule counts: `ip=…`, or `account=…` and `ip=…` or `device=…`.
         #[arg(required = true, value_parser = fact)]
         facts: Vec<(String, String)>,
     },
@@ -164,11 +164,14 @@ fn describe(rule: &Rule) -> String {
             format!("{} per {length} s", rule.limit)
         }
     };
-    let matches =
-        if rule.r#match.is_empty() { String::new() } else { format!(" where {}", pairs(&rule.r#match)) };
+    let when = |word: &str, facts: &HashMap<String, String>| match pairs(facts) {
+        pairs if pairs.is_empty() => String::new(),
+        pairs => format!(" {word} {pairs}"),
+    };
+    let (matches, unless) = (when("where", &rule.r#match), when("unless", &rule.unless));
     let cost = if rule.cost == 1 { String::new() } else { format!(", each counting {}", rule.cost) };
     let shadow = if rule.shadow { " (shadow)" } else { "" };
-    format!("{}: {amount} for each {}{matches}{cost}{shadow}", rule.name, rule.per.join(" and "))
+    format!("{}: {amount} for each {}{matches}{unless}{cost}{shadow}", rule.name, rule.per.join(" and "))
 }
 
 fn verdict(limit: &LimitStatus) -> String {
