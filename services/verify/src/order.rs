@@ -29,6 +29,8 @@ const STOCK: i32 = 5;
 const ORDERED: i32 = 2;
 /// How long a new product may be unknown to the service that takes orders.
 const SEEN_WITHIN: Duration = Duration::from_secs(15);
+/// How long after an installation the ingress may not have found a service: it looks for pods every 5 s, and asks each how it is.
+const FOUND_WITHIN: Duration = Duration::from_secs(30);
 /// Between two looks.
 const LOOK_EVERY: Duration = Duration::from_millis(250);
 
@@ -81,12 +83,11 @@ impl From<Status> for Problem {
 /// The first step that failed. What was made before it is taken back all the same.
 pub async fn run(target: &Target, tell: impl Fn(Step)) -> Result<(), Failed> {
     let probe = Probe { target, tell, done: AtomicUsize::new(0) };
-    let api = probe.step("connect", async { Ok(Api::connect(target).await?) }).await?;
-    let seller = probe
-        .step("log in as the operator", async {
-            Ok(api.log_in(&target.email, target.password.expose()).await?)
-        })
-        .await?;
+    let api = probe.step("connect", found(async || Api::connect(target).await)).await?;
+    let password = target.password.expose();
+    let log_in = found(async || api.log_in(&target.email, password).await);
+    let seller = probe.step("log in as the operator", log_in).await?;
+    probe.step("find catalogue and orders", find(&seller)).await?;
     let run = Uuid::new_v4().simple().to_string();
     let mut made = Made::default();
     let outcome = Box::pin(probe.order(&seller, &run, &mut made)).await;
@@ -233,6 +234,33 @@ async fn stock_is(seller: &Api, sku: &str, expected: i32) -> Result<(), Problem>
         }
         tokio::time::sleep(LOOK_EVERY).await;
     }
+}
+
+/// Waits for a service that is there and that the ingress has not found yet.
+async fn found<O>(mut call: impl AsyncFnMut() -> Result<O, Status>) -> Result<O, Problem> {
+    let begun = Instant::now();
+    loop {
+        match call().await {
+            Err(status) if status.code() == Code::Unavailable && begun.elapsed() < FOUND_WITHIN => {
+                tokio::time::sleep(LOOK_EVERY).await;
+            }
+            outcome => return Ok(outcome?),
+        }
+    }
+}
+
+async fn find(seller: &Api) -> Result<(), Problem> {
+    let products = catalog::ListProductsRequest { page_size: 1, ..catalog::ListProductsRequest::default() };
+    let placed = orders::ListOrdersRequest { page_size: 1, ..orders::ListOrdersRequest::default() };
+    found(async || {
+        seller.call(None, &products, async |api, request| api.catalog().list_products(request).await).await
+    })
+    .await?;
+    found(async || {
+        seller.call(None, &placed, async |api, request| api.orders().list_orders(request).await).await
+    })
+    .await?;
+    Ok(())
 }
 
 async fn empty_stock(seller: &Api, sku: &str) -> Result<(), Problem> {
