@@ -98,7 +98,7 @@ impl Readiness {
             (StatusCode::OK, "degraded")
         };
         let lines = std::iter::once(word).chain(unmet.iter().map(|(_, missing)| missing.as_str()));
-        (status, lines.map(|line| format!("{line}\n")).collect())
+        (status, lines.collect::<Vec<_>>().join("\n") + "\n")
     }
 }
 
