@@ -213,9 +213,9 @@ async fn a_replica_that_is_ten_seconds_behind_shows_nobody_an_old_state() {
             .unwrap();
         replica.batch_execute("SELECT pg_reload_conf()").await.unwrap();
     };
-    set("10s").await;
     let client = buyer(&stack).await;
     let sku = product(&stack, 50).await;
+    set("10s").await;
     for _ in 0..50 {
         reads_its_own_write(&client, &sku).await;
     }

@@ -3,10 +3,10 @@
 use std::sync::LazyLock;
 
 use proto::{
-    catalog::v1::{CreateProductRequest, Product},
+    catalog::v1::{BatchGetProductsRequest, CreateProductRequest, Product},
     orders::v1::{BatchAdjustInventoryRequest, InventoryAdjustment},
 };
-use tests::{Stack, clients::Client, collector::Collector};
+use tests::{Stack, clients::Client, collector::Collector, wait};
 use tokio::sync::{Mutex, MutexGuard};
 use uuid::Uuid;
 
@@ -47,7 +47,7 @@ pub(crate) async fn seller(stack: &Stack) -> Client {
     client.log_in(&email, &password).await.expect("the seller can log in")
 }
 
-/// The SKU of a new product with `units` of stock. Nobody else orders it: tests that share a stack share no stock.
+/// The SKU of a new product with `units` of stock, which everybody sees. Nobody else orders it: tests that share a stack share no stock.
 pub(crate) async fn product(stack: &Stack, units: usize) -> String {
     let seller = seller(stack).await;
     let template = seller.products(1).await.unwrap().remove(0);
@@ -58,5 +58,13 @@ pub(crate) async fn product(stack: &Stack, units: usize) -> String {
     let adjustments = vec![InventoryAdjustment { sku: sku.clone(), delta: i32::try_from(units).unwrap() }];
     let request = BatchAdjustInventoryRequest { adjustments, ..BatchAdjustInventoryRequest::default() };
     seller.inventory().batch_adjust_inventory(request).await.unwrap();
+    let anybody = Client::connect(&stack.url()).await.expect("the ingress answers");
+    wait::until("the product on the replica", async || {
+        let request =
+            BatchGetProductsRequest { skus: vec![sku.clone()], ..BatchGetProductsRequest::default() };
+        let found = anybody.catalog().batch_get_products(request).await.ok()?.into_inner().products;
+        (!found.is_empty()).then_some(())
+    })
+    .await;
     sku
 }
