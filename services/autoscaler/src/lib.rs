@@ -97,8 +97,8 @@ fn start_adapter(
     let cluster = Cluster::new(client.clone(), &namespace, &args.adapter.own_service, &args.adapter.secret());
     let tls = Tls::new(context.clock.clone());
     let (certificate, front_proxy) = (tls.clone(), tls.clone());
-    context.readiness.add_lasting("certificate", move || std::future::ready(certificate.has_certificate()));
-    context.readiness.add_lasting("front proxy", move || std::future::ready(front_proxy.has_front_proxy()));
+    context.readiness.add("certificate", move || std::future::ready(certificate.has_certificate())).lasting();
+    context.readiness.add("front proxy", move || std::future::ready(front_proxy.has_front_proxy())).lasting();
 
     let changed = Arc::new(Notify::new());
     let following = Following {

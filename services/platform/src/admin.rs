@@ -33,39 +33,45 @@ pub struct Readiness {
     reached: Arc<AtomicBool>,
 }
 
+/// One of these.
 #[derive(Clone)]
-struct Condition {
+pub struct Condition {
     name: &'static str,
-    /// Whether the process is not ready whenever this does not hold.
     lasting: bool,
     probe: Probe,
 }
 
+impl Condition {
+    /// Makes it one for every call: something of this process alone, which others have when it has not.
+    pub fn lasting(&mut self) {
+        self.lasting = true;
+    }
+}
+
+impl fmt::Debug for Condition {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name)
+    }
+}
+
 impl fmt::Debug for Readiness {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_list().entries(self.conditions.iter().map(|condition| condition.name)).finish()
+        f.debug_list().entries(&self.conditions).finish()
     }
 }
 
 impl Readiness {
     /// Adds a condition for the first call. The probe answers what is missing, in words for the operator.
-    pub fn add<F, R>(&mut self, name: &'static str, probe: F)
+    pub fn add<F, R>(&mut self, name: &'static str, probe: F) -> &mut Condition
     where
         F: Fn() -> R + Send + Sync + 'static,
         R: Future<Output = Result<(), String>> + Send + 'static,
     {
-        let probe: Probe = Arc::new(move || Box::pin(probe()));
-        self.conditions.push(Condition { name, lasting: false, probe });
-    }
-
-    /// Adds a condition for every call: something of this process alone, which others have when it has not.
-    pub fn add_lasting<F, R>(&mut self, name: &'static str, probe: F)
-    where
-        F: Fn() -> R + Send + Sync + 'static,
-        R: Future<Output = Result<(), String>> + Send + 'static,
-    {
-        let probe: Probe = Arc::new(move || Box::pin(probe()));
-        self.conditions.push(Condition { name, lasting: true, probe });
+        self.conditions.push_mut(Condition {
+            name,
+            lasting: false,
+            probe: Arc::new(move || Box::pin(probe())),
+        })
     }
 
     /// The conditions that don't hold now, each as `name: what is missing`.
@@ -188,7 +194,7 @@ mod tests {
     #[tokio::test]
     async fn what_one_pod_alone_has_lost_takes_it_out() {
         let mut readiness = Readiness::default();
-        readiness.add_lasting("certificate", async || Err("it has ended".into()));
+        readiness.add("certificate", async || Err("it has ended".into())).lasting();
         readiness.reach();
         let (status, body) = readiness.answer().await;
         assert_eq!((status.as_u16(), body.as_str()), (503, "not ready\ncertificate: it has ended\n"));
