@@ -2,18 +2,20 @@
 
 use std::{env, fs, path::PathBuf};
 
-const FILES: [&str; 13] = [
+const FILES: [&str; 15] = [
     // Named by no contract, but needed by whoever writes an error as JSON.
     "google/rpc/status.proto",
     "google/rpc/error_details.proto",
     "sipup/type/v1/money.proto",
     "sipup/catalog/v1/catalog.proto",
+    "sipup/catalog/v1/prices.proto",
     "sipup/catalog/v1/errors.proto",
     "sipup/orders/v1/orders.proto",
     "sipup/orders/v1/errors.proto",
     "sipup/auth/v1/auth.proto",
     "sipup/auth/v1/errors.proto",
     "sipup/jobs/v1/jobs.proto",
+    "sipup/jobs/v1/reports.proto",
     "sipup/jobs/v1/errors.proto",
     "sipup/ratelimit/v1/limits.proto",
     "sipup/ratelimit/v1/errors.proto",

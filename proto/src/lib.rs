@@ -17,6 +17,7 @@
 
 include!(concat!(env!("OUT_DIR"), "/sipup.rs"));
 
+pub use google::api::HttpBody;
 pub use sipup::{auth, catalog, jobs, orders, ratelimit, r#type};
 
 /// Every contract with its comments, for reflection.
