@@ -13,7 +13,7 @@ pub const LONGEST_SILENCE: Duration = Duration::from_mins(1);
 /// What kind a call is, read from its name and its streams.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Class {
-    /// Changes nothing (`Get`, `List`, `BatchGet`, `Search`): sent again when a backend is unavailable.
+    /// Changes nothing (`Get`, `List`, `BatchGet`, `Search`, `Price`): sent again when a backend is unavailable.
     Read,
     /// Changes something: sent again only if the first try certainly never reached a service.
     Write,
@@ -25,8 +25,9 @@ pub enum Class {
     Stream,
 }
 
-const READ_VERBS: [&str; 4] = ["Get", "List", "BatchGet", "Search"];
-const BULK_VERBS: [&str; 4] = ["BatchCreate", "BatchUpdate", "BatchDelete", "BatchAdjust"];
+const READ_VERBS: [&str; 5] = ["Get", "List", "BatchGet", "Search", "Price"];
+const BULK_VERBS: [&str; 6] =
+    ["BatchCreate", "BatchUpdate", "BatchDelete", "BatchAdjust", "BatchSet", "BatchAssign"];
 const WRITE_VERBS: [&str; 9] =
     ["Create", "Update", "Delete", "Cancel", "Ship", "Register", "Login", "Refresh", "Logout"];
 
@@ -40,7 +41,7 @@ impl Class {
             return Some(Self::Upload);
         }
         let begins_with = |verbs: &[&str]| verbs.iter().any(|verb| has_verb(method.name(), verb));
-        if begins_with(&READ_VERBS) {
+        if reads(method.name()) {
             Some(Self::Read)
         } else if begins_with(&BULK_VERBS) {
             Some(Self::Bulk)
@@ -58,6 +59,11 @@ impl Class {
             Self::Read | Self::Write | Self::Stream => false,
         }
     }
+}
+
+/// Whether a call of the method `name`, which has no stream, changes nothing.
+pub fn reads(name: &str) -> bool {
+    READ_VERBS.iter().any(|verb| has_verb(name, verb))
 }
 
 /// Whether a name is a verb, alone or with a noun behind it: `Get` and `GetOrder`, not `Getaway`.
@@ -84,8 +90,11 @@ mod tests {
             ("GetOrder", Some(Class::Read)),
             ("BatchGetProducts", Some(Class::Read)),
             ("SearchOrders", Some(Class::Read)),
+            ("PriceItems", Some(Class::Read)),
             ("BatchCreateProducts", Some(Class::Bulk)),
             ("BatchAdjustStock", Some(Class::Bulk)),
+            ("BatchSetPrices", Some(Class::Bulk)),
+            ("BatchAssignPriceLists", Some(Class::Bulk)),
             ("CreateOrder", Some(Class::Write)),
             ("Logout", Some(Class::Write)),
             ("Getaway", None),

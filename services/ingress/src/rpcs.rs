@@ -41,8 +41,8 @@ const ANONYMOUS: [&str; 4] = [
     "/sipup.auth.v1.AuthService/Refresh",
     "/sipup.auth.v1.AuthService/Logout",
 ];
-/// Areas whose reads are open to visitors.
-const PUBLIC_READS: [&str; 1] = ["catalog"];
+/// Services whose reads are open to visitors.
+const PUBLIC_READS: [&str; 1] = ["sipup.catalog.v1.CatalogService"];
 /// Areas that only services talk to.
 const INTERNAL: [&str; 1] = ["ratelimit"];
 
@@ -96,7 +96,7 @@ fn classify(area: &str, service: &str, method: &MethodDescriptorProto) -> Result
         Access::Internal
     } else if ANONYMOUS.contains(&path.as_str()) {
         Access::Anonymous
-    } else if class == Class::Read && PUBLIC_READS.contains(&area) {
+    } else if class == Class::Read && PUBLIC_READS.contains(&service) {
         Access::Optional
     } else {
         Access::Required

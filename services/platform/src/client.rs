@@ -175,8 +175,7 @@ fn worth_another(path: &str, outcome: &Result<http::Response<Body>, Failure>) ->
 }
 
 fn is_read(path: &str) -> bool {
-    let method = path.rsplit('/').next().unwrap_or_default();
-    ["Get", "List", "BatchGet", "Search"].iter().any(|verb| method.starts_with(verb))
+    calls::reads(path.rsplit('/').next().unwrap_or_default())
 }
 
 impl tower::Service<http::Request<Body>> for Channel {

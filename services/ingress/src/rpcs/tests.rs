@@ -37,6 +37,15 @@ fn sessions_begin_without_a_token_and_visitors_may_look_at_the_catalogue() {
 }
 
 #[test]
+fn prices_of_companies_are_for_those_with_a_token() {
+    for rpc in rpcs().unwrap().iter().filter(|rpc| rpc.service == "sipup.catalog.v1.PriceService") {
+        assert_eq!(rpc.access, Access::Required, "{}", rpc.path());
+    }
+    assert_eq!(find("/sipup.catalog.v1.PriceService/PriceItems").class, Class::Read);
+    assert_eq!(find("/sipup.catalog.v1.PriceService/BatchSetPrices").class, Class::Bulk);
+}
+
+#[test]
 fn every_open_path_is_in_the_contracts() {
     let all: Vec<String> = rpcs().unwrap().iter().map(Rpc::path).collect();
     for path in ANONYMOUS {
