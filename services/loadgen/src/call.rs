@@ -26,6 +26,14 @@ impl fmt::Display for Transport {
     }
 }
 
+/// Who answers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Service {
+    Auth,
+    Catalog,
+    Orders,
+}
+
 /// What is sent. Products are named by their number in the [`World`](crate::world::World).
 #[derive(Clone, Debug)]
 pub(crate) enum Call {
@@ -52,6 +60,16 @@ impl Call {
     /// How this call of `user` travels: a watch is a stream of gRPC, whatever its user speaks otherwise.
     pub(crate) fn transport(&self, user: &User) -> Transport {
         if matches!(self, Self::Watch { .. }) { Transport::Grpc } else { user.transport }
+    }
+
+    pub(crate) fn service(&self) -> Service {
+        match self {
+            Self::List { .. } | Self::Search { .. } | Self::View { .. } | Self::Prices { .. } => {
+                Service::Catalog
+            }
+            Self::Order(_) | Self::ReadOrder { .. } | Self::Watch { .. } | Self::History => Service::Orders,
+            Self::Me => Service::Auth,
+        }
     }
 
     pub(crate) fn step(&self) -> Step {

@@ -20,8 +20,9 @@ use crate::{
     arrivals::{Schedule, exponential},
     call::{Call, Failure, Outcome, Transport},
     check::check,
+    idle::Idle,
     plan::{Model, Plan},
-    recorder::{Key, Recorder, Sample},
+    recorder::{Key, Recorder, Sample, Sight},
     scenario::Step,
     user::User,
     watch::{Watch, Watcher},
@@ -87,9 +88,10 @@ impl Engine {
     async fn perform(self: Arc<Self>, mut user: User, call: Call, intended: Duration) -> User {
         let started = self.began.elapsed();
         let key = Key { journey: Some(user.journey), step: call.step(), transport: call.transport(&user) };
+        let sight = user.identity.shown_to(call.service());
         let outcome = self.exchange(&mut user, &call).await;
         let (number, ended) = (user.number, self.began.elapsed());
-        self.recorder().ended(&Sample { key, user: number, intended, started, ended, outcome });
+        self.recorder().ended(&Sample { key, user: number, intended, started, ended, outcome, sight });
         user
     }
 
@@ -129,7 +131,15 @@ impl Engine {
             let outcome = watch.hold(&engine.wire, engine.streams.time, &engine.streams.cut).await;
             let key = Key { journey, step: Step::Watching, transport: Transport::Grpc };
             let ended = engine.began.elapsed();
-            engine.recorder().beside(&Sample { key, user, intended: started, started, ended, outcome });
+            engine.recorder().beside(&Sample {
+                key,
+                user,
+                intended: started,
+                started,
+                ended,
+                outcome,
+                sight: Sight::Known,
+            });
         }));
         Outcome::Right
     }
@@ -159,24 +169,30 @@ impl Starter {
     fn open(
         &self,
         plan: &Plan,
-        mut idle: Vec<User>,
+        users: Vec<User>,
         mut random: StdRng,
         send: &Sender<Back>,
         back: &Receiver<Back>,
     ) {
+        let (mut idle, lead_in) = (Idle::new(users), plan.lead_in());
         // Drawn apart from the users' choices, so that one seed means the same arrivals whatever users do.
         let arrivals = random.random();
-        for intended in Schedule::new(plan.arrivals, plan.full_rate(), plan.ramp, plan.duration, arrivals) {
+        let at_full_rate = plan.warm_up_time() + plan.duration;
+        for intended in Schedule::new(plan.arrivals, plan.full_rate(), plan.ramp, at_full_rate, arrivals) {
             if !self.sleep_until(intended) {
                 return;
             }
             idle.extend(back.try_iter().map(|(user, _)| user));
             let in_flight = plan.users as usize - idle.len();
-            if idle.is_empty() || in_flight >= plan.most_in_flight {
+            let user = if in_flight < plan.most_in_flight {
+                idle.take(intended < lead_in, &mut random)
+            } else {
+                None
+            };
+            let Some(user) = user else {
                 self.engine.recorder().dropped(intended);
                 continue;
-            }
-            let user = idle.swap_remove(random.random_range(0..idle.len()));
+            };
             self.start(user, plan, intended, &mut random, send);
         }
     }
@@ -189,7 +205,7 @@ impl Starter {
         send: &Sender<Back>,
         back: &Receiver<Back>,
     ) {
-        let end = plan.ramp + plan.duration;
+        let end = plan.lead_in() + plan.duration;
         let think = plan.think_time();
         // Users begin spread over the ramp, or over one think time: all at once would be a flood.
         let spread = if plan.ramp.is_zero() { think } else { plan.ramp };

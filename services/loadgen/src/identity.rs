@@ -4,7 +4,13 @@ mod file;
 mod mint;
 mod prepare;
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU8, Ordering},
+    },
+    time::Duration,
+};
 
 use arc_swap::ArcSwap;
 use jiff::Timestamp;
@@ -18,7 +24,11 @@ use tonic::{
 pub(crate) use self::file::IdentityFile;
 pub(crate) use self::mint::Mint;
 pub(crate) use self::prepare::{Identities, log_in};
-use crate::{call::Failure, wire::grpc};
+use crate::{
+    call::{Failure, Service},
+    recorder::Sight,
+    wire::grpc,
+};
 
 /// A token is renewed when less than this is left of it.
 const RENEW_BEFORE: Duration = Duration::from_secs(90);
@@ -46,6 +56,8 @@ struct Tokens {
     authorization: MetadataValue<Ascii>,
     refresh: String,
     expires: i64,
+    /// A bit for each service that the access token was sent to.
+    seen_by: AtomicU8,
 }
 
 impl Tokens {
@@ -55,7 +67,7 @@ impl Tokens {
             .map_err(|_| Failure::new("UNREADABLE", "the access token is no header value"))?;
         authorization.set_sensitive(true);
         let expires = pair.access_token_expire_time.map_or(i64::MAX, |time| time.seconds);
-        Ok(Self { authorization, refresh: pair.refresh_token, expires })
+        Ok(Self { authorization, refresh: pair.refresh_token, expires, seen_by: AtomicU8::new(0) })
     }
 }
 
@@ -67,6 +79,21 @@ impl Identity {
     /// The header that proves who calls.
     pub(crate) fn authorization(&self) -> MetadataValue<Ascii> {
         self.tokens.load().authorization.clone()
+    }
+
+    /// Notes that the access token goes to `service`, and says whether it was there before.
+    pub(crate) fn shown_to(&self, service: Service) -> Sight {
+        let bit = 1 << service as u8;
+        match self.tokens.load().seen_by.fetch_or(bit, Ordering::Relaxed) {
+            0 => Sight::New,
+            before if before & bit == 0 => Sight::NewToService,
+            _ => Sight::Known,
+        }
+    }
+
+    /// Whether the access token was sent nowhere yet.
+    pub(crate) fn is_unseen(&self) -> bool {
+        self.tokens.load().seen_by.load(Ordering::Relaxed) == 0
     }
 
     /// The token that prolongs the session.
@@ -104,4 +131,19 @@ pub(crate) fn somebody(user_id: &str, company_id: &str) -> Arc<Identity> {
     let account = Account { email: "a@example.com".into(), password: "password".into() };
     let tokens = Tokens::of(TokenPair::default()).unwrap();
     Arc::new(Identity::new(account, user_id.into(), company_id.into(), tokens))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_service_sees_a_token_for_the_first_time_once() {
+        let identity = somebody("u", "c");
+        assert!(identity.is_unseen());
+        let sights = [Service::Catalog, Service::Catalog, Service::Orders, Service::Orders, Service::Catalog];
+        let sights = sights.map(|service| identity.shown_to(service));
+        assert_eq!(sights, [Sight::New, Sight::Known, Sight::NewToService, Sight::Known, Sight::Known]);
+        assert!(!identity.is_unseen());
+    }
 }

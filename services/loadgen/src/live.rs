@@ -32,7 +32,7 @@ pub enum Live {
 /// How a run stands.
 #[derive(Clone, Debug, Default)]
 pub struct Snapshot {
-    /// Since the start, the ramp included.
+    /// Since the start, ramp and warm-up included.
     pub elapsed: Duration,
     /// Until the planned end.
     pub left: Duration,
@@ -46,7 +46,7 @@ pub struct Snapshot {
     pub p99: f64,
     /// Calls in flight.
     pub in_flight: u64,
-    /// Of the whole run, after the ramp.
+    /// Since measuring began: after the ramp and the warm-up.
     pub counts: Counts,
     /// Errors by code.
     pub codes: BTreeMap<String, u64>,
@@ -65,7 +65,7 @@ impl Snapshot {
         }
         Self {
             elapsed,
-            left: (plan.ramp + plan.duration).saturating_sub(elapsed),
+            left: (plan.lead_in() + plan.duration).saturating_sub(elapsed),
             offered: rate(|counts| counts.offered),
             achieved: rate(Counts::answered),
             p50: histogram::milliseconds(&recent, 0.5),
@@ -127,7 +127,7 @@ impl Live {
                 bar.reset();
                 bar.set_style(style("{prefix}\n{wide_bar} {pos}/{len} s\n{msg}"));
                 bar.set_prefix(what);
-                bar.set_length((plan.ramp + plan.duration).as_secs());
+                bar.set_length((plan.lead_in() + plan.duration).as_secs());
             }
         }
     }

@@ -1,6 +1,6 @@
 //! What a run is to be.
 
-use std::{path::PathBuf, time::Duration};
+use std::{path::PathBuf, str::FromStr, time::Duration};
 
 use http::HeaderName;
 use serde::{Deserialize, Serialize};
@@ -25,6 +25,30 @@ pub enum Model {
     Closed,
 }
 
+/// How long the full rate is kept before measuring begins. Meanwhile, as in the ramp, those call first whose tokens the platform has not
+/// seen: it remembers a token that it has checked, so a run that begins to measure at once measures mostly first checks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum WarmUp {
+    /// So long.
+    Time(Duration),
+    /// Until everybody has called once, the ramp included; not at all where they have in an earlier run.
+    Everyone,
+}
+
+impl Default for WarmUp {
+    fn default() -> Self {
+        Self::Time(Duration::ZERO)
+    }
+}
+
+impl FromStr for WarmUp {
+    type Err = humantime::DurationError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        if text == "everyone" { Ok(Self::Everyone) } else { humantime::parse_duration(text).map(Self::Time) }
+    }
+}
+
 /// What a run is to be; [`Plan::to`] has the defaults.
 #[derive(Clone, Debug)]
 pub struct Plan {
@@ -38,6 +62,8 @@ pub struct Plan {
     pub duration: Duration,
     /// How long the rate rises before that.
     pub ramp: Duration,
+    /// How long the full rate is kept before the figures begin.
+    pub warm_up: WarmUp,
     /// How arrivals are spread.
     pub arrivals: Arrivals,
     /// How calls are started.
@@ -90,6 +116,7 @@ impl Plan {
             rate: None,
             duration: Duration::from_secs(30),
             ramp: Duration::from_secs(5),
+            warm_up: WarmUp::default(),
             arrivals: Arrivals::default(),
             model: Model::default(),
             scenario: Scenario::built_in(),
@@ -120,6 +147,33 @@ impl Plan {
         Duration::try_from_secs_f64(f64::from(self.users) / self.full_rate()).unwrap_or(Duration::MAX)
     }
 
+    /// How long the warm-up takes if so many are to call first.
+    pub(crate) fn warm_up_of(&self, unseen: usize) -> Duration {
+        match (self.warm_up, self.model) {
+            (WarmUp::Time(time), _) => time,
+            // Users who wait for their answers begin within the ramp, or within one think time.
+            (WarmUp::Everyone, Model::Closed) if self.ramp.is_zero() => self.think_time(),
+            (WarmUp::Everyone, Model::Closed) => Duration::ZERO,
+            (WarmUp::Everyone, Model::Open) => {
+                let unseen = unseen as f64;
+                // Arrivals scatter by the root of their number, so a few more are waited for.
+                let due = if unseen > 0.0 { unseen + 4.0 * unseen.sqrt() } else { 0.0 };
+                let in_ramp = self.full_rate() * self.ramp.as_secs_f64() / 2.0;
+                Duration::from_secs_f64((due - in_ramp).max(0.0) / self.full_rate())
+            }
+        }
+    }
+
+    /// How long the warm-up takes if nobody has called yet.
+    pub(crate) fn warm_up_time(&self) -> Duration {
+        self.warm_up_of(self.identities.min(self.users) as usize)
+    }
+
+    /// When measuring begins: after the ramp and the warm-up.
+    pub(crate) fn lead_in(&self) -> Duration {
+        self.ramp + self.warm_up_time()
+    }
+
     /// Refuses what can't be run.
     ///
     /// # Errors
@@ -143,5 +197,26 @@ impl Plan {
             return Err(Error::invalid("restock", "needs the stack, whose seller it logs in as"));
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn everyone_gets_the_time_that_the_ramp_leaves_them_without() {
+        let mut plan = Plan::to("http://127.0.0.1:1");
+        (plan.rate, plan.ramp, plan.warm_up) = (Some(1_000.0), Duration::from_secs(10), WarmUp::Everyone);
+        // The ramp has 5,000 calls.
+        assert_eq!(plan.warm_up_of(10_000), Duration::from_millis(5_400));
+        assert_eq!((plan.warm_up_of(4_000), plan.warm_up_of(0)), (Duration::ZERO, Duration::ZERO));
+        plan.warm_up = "90s".parse().unwrap();
+        assert_eq!(
+            (plan.warm_up_of(10_000), plan.lead_in()),
+            (Duration::from_secs(90), Duration::from_secs(100))
+        );
+        assert_eq!("everyone".parse(), Ok(WarmUp::Everyone));
+        assert!("somebody".parse::<WarmUp>().is_err());
     }
 }

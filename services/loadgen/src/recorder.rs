@@ -1,14 +1,17 @@
-//! What happened, counted once: by journey and step, over time, and in sum. The ramp is shown over time but not summed up.
+//! What happened, counted once: by journey and step, over time, and in sum. The ramp and the warm-up are shown over time but not
+//! summed up.
 
 mod counts;
 mod failed_call;
+mod sight;
 
 use std::{collections::BTreeMap, time::Duration};
 
 use hdrhistogram::Histogram;
 use jiff::Timestamp;
 
-pub use self::{counts::Counts, failed_call::FailedCall};
+pub(crate) use self::sight::Sight;
+pub use self::{counts::Counts, failed_call::FailedCall, sight::FirstSights};
 use crate::{
     call::{Outcome, Transport},
     histogram,
@@ -42,6 +45,7 @@ pub(crate) struct Sample {
     pub(crate) started: Duration,
     pub(crate) ended: Duration,
     pub(crate) outcome: Outcome,
+    pub(crate) sight: Sight,
 }
 
 impl Sample {
@@ -73,11 +77,13 @@ pub(crate) struct Slot {
 pub(crate) struct Recorder {
     began: Timestamp,
     journeys: Vec<String>,
-    ramp: Duration,
+    /// When measuring begins.
+    lead_in: Duration,
     pub(crate) width: Duration,
     pub(crate) slots: Vec<Slot>,
     pub(crate) rows: BTreeMap<Key, Row>,
     pub(crate) counts: Counts,
+    pub(crate) first_sights: FirstSights,
     pub(crate) latency: Histogram<u64>,
     pub(crate) service: Histogram<u64>,
     pub(crate) lag: Histogram<u64>,
@@ -94,19 +100,20 @@ impl Recorder {
     /// Counts a run of `plan` that begins at `began`.
     pub(crate) fn of(plan: &Plan, began: Timestamp) -> Self {
         let journeys = plan.scenario.journeys.iter().map(|journey| journey.name.clone()).collect();
-        Self { began, journeys, ..Self::new(plan.ramp, plan.duration, plan.failures_kept) }
+        Self { began, journeys, ..Self::new(plan.lead_in(), plan.duration, plan.failures_kept) }
     }
 
-    pub(crate) fn new(ramp: Duration, duration: Duration, failures_kept: usize) -> Self {
-        let seconds = (ramp + duration).as_secs();
+    pub(crate) fn new(lead_in: Duration, duration: Duration, failures_kept: usize) -> Self {
+        let seconds = (lead_in + duration).as_secs();
         Self {
             began: Timestamp::UNIX_EPOCH,
             journeys: Vec::new(),
-            ramp,
+            lead_in,
             width: Duration::from_secs(seconds.div_ceil(MOST_SLOTS).max(1)),
             slots: Vec::new(),
             rows: BTreeMap::new(),
             counts: Counts::default(),
+            first_sights: FirstSights::default(),
             latency: histogram::fine(),
             service: histogram::fine(),
             lag: histogram::fine(),
@@ -131,13 +138,13 @@ impl Recorder {
         let slot = self.due(intended);
         slot.offered += 1;
         slot.dropped += 1;
-        if intended >= self.ramp {
+        if intended >= self.lead_in {
             self.counts.dropped += 1;
         }
     }
 
     fn due(&mut self, intended: Duration) -> &mut Counts {
-        if intended >= self.ramp {
+        if intended >= self.lead_in {
             self.counts.offered += 1;
         }
         &mut self.slot(intended).counts
@@ -152,8 +159,9 @@ impl Recorder {
             histogram::add(&mut self.slot(sample.intended).latency, latency);
             histogram::add(&mut self.recent, latency);
         }
-        if sample.intended >= self.ramp {
+        if sample.intended >= self.lead_in {
             self.counts.count(&sample.outcome);
+            self.first_sights.count(sample.sight);
             histogram::add(&mut self.lag, lag);
             self.late += u64::from(lag > LATE);
             if sample.outcome.has_latency() {
@@ -173,7 +181,7 @@ impl Recorder {
 
     /// Something beside the schedule has ended. What went wrong counts in the sum, too; what went well would only flatter it.
     pub(crate) fn beside(&mut self, sample: &Sample) {
-        if sample.outcome.failure().is_some() && sample.ended >= self.ramp {
+        if sample.outcome.failure().is_some() && sample.ended >= self.lead_in {
             self.counts.offered += 1;
             self.counts.count(&sample.outcome);
         }
@@ -241,7 +249,8 @@ mod tests {
 
     fn sample(intended: u32, started: u32, ended: u32, outcome: Outcome) -> Sample {
         let key = Key { journey: Some(0), step: Step::View, transport: Transport::Grpc };
-        Sample { key, user: 0, intended: MS * intended, started: MS * started, ended: MS * ended, outcome }
+        let (intended, started, ended) = (MS * intended, MS * started, MS * ended);
+        Sample { key, user: 0, intended, started, ended, outcome, sight: Sight::Known }
     }
 
     #[test]
@@ -255,13 +264,15 @@ mod tests {
     }
 
     #[test]
-    fn the_ramp_is_not_summed_up() {
+    fn what_comes_before_measuring_is_not_summed_up() {
         let mut recorder = Recorder::new(MS * 1_000, MS * 1_000, 10);
         for intended in [500, 1_500] {
             recorder.sent(MS * intended);
-            recorder.ended(&sample(intended, intended, intended + 1, Outcome::Right));
+            let sample = sample(intended, intended, intended + 1, Outcome::Right);
+            recorder.ended(&Sample { sight: Sight::New, ..sample });
         }
         assert_eq!((recorder.counts.offered, recorder.counts.right), (1, 1));
+        assert_eq!(recorder.first_sights, FirstSights { tokens: 1, calls: 1 });
         assert_eq!(recorder.slots.iter().map(|slot| slot.counts.right).sum::<u64>(), 2);
     }
 

@@ -19,7 +19,7 @@ use crate::{
     error::{Error, Result},
     overlay::Overlay,
     plan::Model,
-    recorder::{Counts, FailedCall},
+    recorder::{Counts, FailedCall, FirstSights},
 };
 
 /// Where a page keeps the data of its runs.
@@ -46,9 +46,12 @@ pub struct Report {
     pub verdicts: Vec<Verdict>,
     /// What was asked for.
     pub asked: Asked,
-    /// Calls after the ramp.
+    /// Calls after the ramp and the warm-up.
     pub counts: Counts,
-    /// Right answers per second after the ramp.
+    /// How many of them carried a token for the first time.
+    #[serde(default)]
+    pub first_sights: FirstSights,
+    /// Right answers per second of that time.
     pub rate: f64,
     /// From when calls were due.
     pub latency: Percentiles,
@@ -58,7 +61,7 @@ pub struct Report {
     pub generator: GeneratorUse,
     /// By journey, step and transport.
     pub rows: Vec<RowReport>,
-    /// Over time, the ramp included.
+    /// Over time, ramp and warm-up included.
     pub timeline: Timeline,
     /// The server's side.
     pub overlay: Overlay,
@@ -90,14 +93,17 @@ pub struct Asked {
     pub users: u32,
     /// Users of the platform behind them.
     pub identities: u32,
-    /// Calls per second after the ramp.
+    /// Calls per second once the ramp is over.
     pub rate: f64,
     /// Mean time between two calls of a user, in seconds.
     pub think_time: f64,
-    /// Of the full rate, in seconds.
+    /// Measured at the full rate, in seconds.
     pub duration: f64,
-    /// Before that, in seconds.
+    /// While the rate rose, in seconds.
     pub ramp: f64,
+    /// At the full rate before measuring, in seconds.
+    #[serde(default)]
+    pub warm_up: f64,
     /// How arrivals were spread.
     pub arrivals: Arrivals,
     /// How calls were started.
@@ -176,6 +182,13 @@ pub struct Timeline {
     pub heat: Vec<Vec<u64>>,
 }
 
+impl Asked {
+    /// Before measuring began, in seconds.
+    fn lead_in(&self) -> f64 {
+        self.ramp + self.warm_up
+    }
+}
+
 impl Report {
     /// Whether the figures can be believed.
     pub fn is_valid(&self) -> bool {
@@ -194,6 +207,16 @@ impl Report {
             journeys.entry(&row.journey).or_default().add(&row.counts);
         }
         journeys
+    }
+
+    /// How many calls met a service that had not seen their token, in words.
+    fn first_sights(&self) -> String {
+        let FirstSights { tokens, calls } = self.first_sights;
+        let share = 100.0 * calls as f64 / self.counts.ended().max(1) as f64;
+        format!(
+            "{tokens} users were seen for the first time since their token was made; {calls} calls ({share:.1} %) were the first of \
+             their token at a service"
+        )
     }
 
     /// Every call that did not end well, one on a line, for the message of a failing test. Empty if there is none.

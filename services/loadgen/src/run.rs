@@ -21,8 +21,8 @@ use crate::{
     identity::{Account, Identities, Identity, IdentityFile, Mint, log_in},
     live::{Live, Snapshot},
     overlay::{Overlay, Watch},
-    plan::Plan,
-    recorder::{Key, Recorder, Sample},
+    plan::{Plan, WarmUp},
+    recorder::{Key, Recorder, Sample, Sight},
     report::{Evidence, Report},
     scenario::Step,
     stack::Stack,
@@ -103,6 +103,8 @@ impl Generator {
     pub async fn run(&self, plan: &Plan, live: &Live, stop: CancellationToken) -> Result<Report> {
         plan.validate()?;
         self.renew_due(None).await;
+        let unseen = self.identities.all.iter().filter(|identity| identity.is_unseen()).count();
+        let plan = &Plan { warm_up: WarmUp::Time(plan.warm_up_of(unseen)), ..plan.clone() };
         let (started, cpu_before) = (self.clock.now(), usage::own_cpu());
         let watch = plan.stack.as_ref().map(|stack| Watch::start(stack.clone()));
         let recorder = Mutex::new(Recorder::of(plan, started));
@@ -172,6 +174,7 @@ impl Generator {
                         started: intended,
                         ended,
                         outcome,
+                        sight: Sight::Known,
                     });
                 }
             })

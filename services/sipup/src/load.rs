@@ -9,7 +9,7 @@ use std::{
 use anyhow::Context as _;
 use clap::ValueEnum;
 use http::HeaderName;
-use loadgen::{Arrivals, Generator, Live, Model, Objectives, Plan, Report, Scenario, Stack, knee, report};
+use loadgen::{Arrivals, Generator, Live, Model, Objectives, Plan, Report, Scenario, Stack, WarmUp, knee, report};
 use tokio_util::sync::CancellationToken;
 
 /// The exit code of a run that missed an objective, or whose platform answered wrongly.
@@ -60,6 +60,11 @@ pub(crate) struct Args {
     /// How long the rate rises before that; not in the figures.
     #[arg(long, default_value = "10s", value_parser = duration)]
     ramp: Duration,
+
+    /// How long the full rate is kept before the figures begin, or `everyone`: until each user has been seen once. Until then those
+    /// call first whose tokens the platform has not checked yet.
+    #[arg(long, default_value = "0s", value_name = "DURATION|everyone")]
+    warm_up: WarmUp,
 
     /// How arrivals are spread.
     #[arg(long, default_value = "poisson")]
@@ -233,6 +238,7 @@ impl Args {
             rate: self.rate,
             duration: self.duration,
             ramp: self.ramp,
+            warm_up: self.warm_up,
             arrivals: match self.arrivals {
                 ArrivalsArg::Poisson => Arrivals::Poisson,
                 ArrivalsArg::Constant => Arrivals::Constant,

@@ -5,7 +5,8 @@
 #
 # READY_FILE is that of a running `sipup up --ready-file`; each OPTION goes to `sipup load`, so that the limits of `up --limits` meet as
 # many users as there are: --identities 20000 --signing-keys DATA_FOLDER/secrets/signing-keys. SIPUP names the program; RATES, SECONDS_EACH, KNEE_FROM (calls per second,
-# empty: no search) and KNEE_SECONDS (of each trial) are what they say. Refuses to begin while others use the processor, because figures
+# empty: no search), KNEE_SECONDS (of each trial) and
+# WARM_UP (before measuring) are what they say. Refuses to begin while others use the processor, because figures
 # would be theirs as well; ANYWAY=1 begins all the same.
 set -euo pipefail
 
@@ -35,7 +36,7 @@ run() {
   shift
   # 1 and 2 are verdicts, not mistakes.
   "${first[@]}" "$sipup" load --stack "$ready" --users 20000 "${restock[@]}" --slo "$objectives" --json "$folder/$name.json" \
-    --report "$folder/$name.html" "${options[@]}" "$@" | tee "$folder/$name.txt" || [[ $? -le 2 ]]
+    --warm-up "${WARM_UP:-everyone}" --report "$folder/$name.html" "${options[@]}" "$@" | tee "$folder/$name.txt" || [[ $? -le 2 ]]
   restock=()
 }
 

@@ -45,7 +45,7 @@ impl Report {
     pub(crate) fn of(plan: &Plan, evidence: &Evidence<'_>) -> Self {
         let recorder = evidence.recorder;
         let latency = Percentiles::of(&recorder.latency);
-        let measured = plan.duration.min(evidence.lasted.saturating_sub(plan.ramp)).as_secs_f64();
+        let measured = plan.duration.min(evidence.lasted.saturating_sub(plan.lead_in())).as_secs_f64();
         let rate = if measured > 0.0 { recorder.counts.answered() as f64 / measured } else { 0.0 };
         let generator = generator(evidence);
         let figures = Figures { latency: &latency, counts: &recorder.counts, rate };
@@ -64,6 +64,7 @@ impl Report {
             verdicts: verdicts.collect(),
             asked: Asked::of(plan),
             counts: recorder.counts,
+            first_sights: recorder.first_sights,
             rate,
             latency,
             service: Percentiles::of(&recorder.service),
@@ -105,6 +106,7 @@ impl Asked {
             think_time: plan.think_time().as_secs_f64(),
             duration: plan.duration.as_secs_f64(),
             ramp: plan.ramp.as_secs_f64(),
+            warm_up: plan.warm_up_time().as_secs_f64(),
             arrivals: plan.arrivals,
             model: plan.model,
             rest_share: plan.scenario.rest_share,
@@ -160,7 +162,7 @@ fn invalid(generator: &GeneratorUse, recorder: &Recorder) -> Vec<String> {
         ));
     }
     if recorder.counts.ended() == 0 {
-        reasons.push("no call ended after the ramp".to_owned());
+        reasons.push("no call ended after the ramp and the warm-up".to_owned());
     }
     reasons
 }

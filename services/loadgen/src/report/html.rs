@@ -142,8 +142,9 @@ fn figures(out: &mut String, run: &Report) {
         ("lag of the generator", &run.generator.lag),
     ];
     table(out, &head, named.into_iter().map(|(name, of)| [vec![name.to_owned()], percentiles(of)].concat()));
+    let _ = write!(out, "<p class=\"note\">While measuring, {}.</p>", run.first_sights());
     out.push_str(
-        "<p class=\"note\">Figures are of the time after the ramp. Latency counts from the time at which a call was due, so a wait \
+        "<p class=\"note\">Figures are of the time after the ramp and the warm-up (grey). Latency counts from the time at which a call was due, so a wait \
          before sending is in it. Refused calls have no latency; those that timed out count with all the time that was waited. \
          Dropped and refused calls are not successful.</p>",
     );
@@ -167,8 +168,8 @@ type Rate = (&'static str, fn(&Counts) -> u64);
 fn over_time(out: &mut String, run: &Report) {
     let (timeline, width) = (&run.timeline, run.timeline.width);
     // What lies behind the last whole slot holds only answers that came after the end.
-    let whole = ((run.asked.ramp + run.asked.duration).min(run.lasted) / width).floor().max(1.0);
-    let span = Span { end: whole * width, ramp: run.asked.ramp };
+    let whole = ((run.asked.lead_in() + run.asked.duration).min(run.lasted) / width).floor().max(1.0);
+    let span = Span { end: whole * width, lead_in: run.asked.lead_in() };
     let at = |slot: usize| (slot as f64 + 0.5) * width;
     let names = ["p50", "p90", "p99", "p99.9", "max"];
     let latencies: Vec<Line> = names
@@ -298,7 +299,7 @@ fn server(out: &mut String, run: &Report) {
             out,
             "<figure><figcaption>{}</figcaption>{}</figure>",
             escape(&chart.title),
-            svg::lines(&lines, Span { end: run.lasted, ramp: run.asked.ramp }, Scale::Linear)
+            svg::lines(&lines, Span { end: run.lasted, lead_in: run.asked.lead_in() }, Scale::Linear)
         );
     }
     out.push_str("</div>");
@@ -318,7 +319,10 @@ fn settings(out: &mut String, run: &Report) {
         ("rate", format!("{:.1}/s, {model} model, {:?} arrivals", asked.rate, asked.arrivals)),
         (
             "time",
-            format!("{:.0} s after {:.0} s of ramp; {:.1} s in all", asked.duration, asked.ramp, run.lasted),
+            format!(
+                "{:.0} s after {:.0} s of ramp and {:.1} s of warm-up; {:.1} s in all",
+                asked.duration, asked.ramp, asked.warm_up, run.lasted
+            ),
         ),
         ("REST", format!("{:.0} % of users", asked.rest_share * 100.0)),
         ("connections", asked.connections.to_string()),

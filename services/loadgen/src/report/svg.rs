@@ -26,8 +26,8 @@ pub(super) struct Line {
 #[derive(Clone, Copy)]
 pub(super) struct Span {
     pub(super) end: f64,
-    /// At first the rate rises; that time is shaded.
-    pub(super) ramp: f64,
+    /// At first nothing is summed up; that time is shaded.
+    pub(super) lead_in: f64,
 }
 
 /// How a chart's values are laid out.
@@ -47,11 +47,11 @@ pub(super) fn lines(lines: &[Line], span: Span, scale: Scale) -> String {
     let least = values().filter(|value| *value > 0.0).fold(most, f64::min);
     let axis = Axis::new(scale, least, most);
     let mut out = open(HEIGHT);
-    if span.ramp > 0.0 {
+    if span.lead_in > 0.0 {
         let _ = write!(
             out,
             "<rect x=\"{LEFT}\" y=\"{TOP}\" width=\"{:.1}\" height=\"{:.1}\" class=\"ramp\"/>",
-            x_of(span.ramp, end) - LEFT,
+            x_of(span.lead_in, end) - LEFT,
             HEIGHT - BOTTOM - TOP
         );
     }
@@ -225,7 +225,7 @@ mod tests {
     #[test]
     fn a_gap_breaks_the_line() {
         let points = vec![(0.0, 1.0), (1.0, f64::NAN), (2.0, 10.0), (3.0, 10.0)];
-        let span = Span { end: 3.0, ramp: 1.0 };
+        let span = Span { end: 3.0, lead_in: 1.0 };
         let svg = lines(&[Line { name: "p<50".into(), points }], span, Scale::Log);
         assert!(svg.contains("class=\"ramp\""));
         let path = svg.split("<path d=\"").nth(1).unwrap().split('"').next().unwrap();

@@ -44,6 +44,7 @@ fn write_summary(out: &mut String, report: &Report) -> std::fmt::Result {
         counts.dropped,
         counts.success() * 100.0
     )?;
+    writeln!(out, "  while measuring, {}", report.first_sights())?;
     writeln!(out, "                mean      p50      p90      p99    p99.9      max  (ms)")?;
     writeln!(out, "  {:<9}{}", "latency", percentiles(&report.latency))?;
     writeln!(out, "  {:<9}{}", "service", percentiles(&report.service))?;

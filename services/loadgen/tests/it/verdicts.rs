@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, time::Duration};
 
 use jiff::Timestamp;
 use loadgen::{
-    Counts, Live, Model, Report, Traffic,
+    Counts, FirstSights, Live, Model, Report, Traffic, WarmUp,
     testing::{Behaviour, Lie, WatchEnd},
 };
 use tokio_util::sync::CancellationToken;
@@ -82,6 +82,26 @@ async fn the_closed_model_says_what_it_hides() {
     // Ten users who wait 200 ms and think 50 ms make 40 calls a second of the 200 asked for.
     assert!(report.counts.right > 20 && report.counts.right < 120, "{:?}", report.counts);
     assert!(report.cautions.iter().any(|caution| caution.starts_with("Closed model")));
+    stub.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn after_a_warm_up_nobody_is_seen_for_the_first_time_and_without_one_the_report_says_who_was() {
+    let (stub, folder) = stub(Behaviour::default()).await;
+    let mut plan = plan(&stub.url(), &folder, 200.0, 1);
+    plan.scenario = only("\"view\"");
+    (plan.users, plan.identities) = (150, 100);
+    let cold = run(&plan).await;
+    assert!(cold.first_sights.tokens > 30, "{:?}", cold.first_sights);
+    assert_eq!(cold.first_sights.calls, cold.first_sights.tokens, "one service only");
+    plan.warm_up = WarmUp::Everyone;
+    let warm = run(&plan).await;
+    assert_eq!((warm.first_sights, warm.asked.warm_up), (FirstSights::default(), 0.7));
+    // Calls before measuring are not in the sums, but the platform had them, and the picture shows them.
+    assert_eq!((cold.counts.right, warm.counts.right), (199, 200));
+    assert_eq!(warm.timeline.counts.iter().map(|slot| slot.right).sum::<u64>(), 339);
+    assert_eq!(stub.seen().calls["GetProduct"], 199 + 339);
+    assert!(loadgen::report::summary(&cold).contains("users were seen for the first time"));
     stub.stop().await;
 }
 
