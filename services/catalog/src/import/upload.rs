@@ -286,7 +286,10 @@ impl<'a, C: Catalogue, F: FnMut(Event<'_>)> Upload<'a, C, F> {
                 pb::RowOutcome::Created => self.totals.created += 1,
                 pb::RowOutcome::Updated => self.totals.updated += 1,
                 pb::RowOutcome::Unchanged => self.totals.unchanged += 1,
-                pb::RowOutcome::Unspecified | pb::RowOutcome::Rejected => self.refuse(&refused(line, result)),
+                // No row of an import takes anything away.
+                pb::RowOutcome::Unspecified | pb::RowOutcome::Removed | pb::RowOutcome::Rejected => {
+                    self.refuse(&refused(line, result));
+                }
             }
         }
         (self.watch)(Event::Progress(self.totals));
