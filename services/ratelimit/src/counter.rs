@@ -88,9 +88,8 @@ impl Counter {
                     !taken
                 });
             }
-            Self::Rate { interval, arrival } => {
-                *arrival = arrival.saturating_sub(*interval * u64::from(cost));
-            }
+            // A pod takes more from its rate than an act costs; the stamp knows how much.
+            Self::Rate { interval, arrival } => *arrival = arrival.saturating_sub(*interval * stamp),
         }
     }
 }
@@ -168,7 +167,7 @@ fn look_at_rate(interval: u64, arrival: u64, now: u64, burst: u32, cost: u32) ->
         remaining: u32::try_from(full.saturating_sub(arrival - now) / interval.max(1)).unwrap_or(u32::MAX),
         reset: Duration::from_micros(after - now),
         wait: Duration::from_micros(wait),
-        stamp: 0,
+        stamp: cost.into(),
     }
 }
 

@@ -149,7 +149,10 @@ impl Limiter {
         let allowed = answers.iter().all(|answer| answer.admitted);
         if mode == Mode::Count {
             self.tell(&asks, &answers, allowed);
-            if !allowed {
+            if allowed {
+                let shared = asks.iter().zip(&answers).filter(|(_, answer)| !answer.local);
+                shared.for_each(|(ask, answer)| self.0.local.admitted(ask, answer));
+            } else {
                 self.take_back(&asks, &answers);
             }
         }
@@ -217,6 +220,9 @@ impl Limiter {
         if let Some(shared) = &self.0.shared
             && shared.guard.allows(&ask.tag)
         {
+            if let Some(denied) = self.0.local.denies(ask) {
+                return denied;
+            }
             if let Ok(answer) = shared.store.check(ask, mode).await {
                 shared.guard.succeeded(&ask.tag);
                 self.0.local.saw(ask, answer.penalty);

@@ -8,9 +8,10 @@ use proto::{
 };
 use ratelimit::rules::DEFAULTS;
 
-use crate::support::{Valkey, World, until};
+use crate::support::{Valkey, World, fresh, until};
 
-const RULES: &str = "rules:\n- {name: user, per: [user], limit: 10, window: 1h}\n";
+/// A second limit, too wide to be counted in the pod while Redis answers: it tells who counts.
+const RULES: &str = "rules:\n- {name: user, per: [user], limit: 10, window: 1h}\n- {name: wide, per: [user], limit: 1000, window: 1h}\n";
 
 async fn ask(world: &World, user: &str) -> Code {
     world.ask(&[&[("user_id", user)]]).await.overall_code()
@@ -25,35 +26,56 @@ async fn admitted(world: &World, user: &str, calls: usize) -> usize {
     admitted
 }
 
+/// What is left for `user` after one more call, by each rule.
+async fn left(world: &World, user: &str) -> Vec<u32> {
+    let facts = [("user".to_owned(), user.to_owned())].into();
+    let explained =
+        world.limits.clone().explain(ExplainRequest { facts, cost: 0 }).await.unwrap().into_inner();
+    explained.limits.iter().map(|limit| limit.remaining).collect()
+}
+
+/// Waits until calls are counted in `valkey`.
+async fn until_redis_counts(world: &World, valkey: &Valkey) {
+    until("redis counts", async || {
+        let user = fresh("user");
+        ask(world, &user).await;
+        valkey.call("KEYS limit:*").await.contains(&format!("limit:{{user={user}}}:user:w3600000"))
+    })
+    .await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn without_redis_at_the_start_limits_hold_in_the_pod_until_it_is_there() {
     let mut valkey = Valkey::absent().await;
     let world = World::on(&valkey, RULES).await;
     assert_eq!(admitted(&world, "anna", 15).await, 10);
     valkey.start().await;
-    until("redis counts", async || world.left("anna").await == 9).await;
-    assert_eq!(ask(&world, "anna").await, Code::Ok);
-    assert!(valkey.call("KEYS limit:*").await.contains("limit:{user=anna}:user:w3600000"));
+    until_redis_counts(&world, &valkey).await;
+    assert_eq!(ask(&world, "anna").await, Code::OverLimit, "what the pod let through counts on");
+    assert_eq!(admitted(&world, "bert", 15).await, 10);
     world.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn while_redis_hangs_the_pod_decides_and_afterwards_what_redis_counted_holds() {
+async fn while_redis_hangs_the_pod_goes_on_from_what_it_has_let_through_and_afterwards_both_hold() {
     let valkey = Valkey::started().await;
     let world = World::on(&valkey, RULES).await;
     world.until_redis_answers().await;
-    until("redis counts", async || world.left("anna").await == 9).await;
-    assert_eq!(admitted(&world, "anna", 4).await, 4);
-    assert_eq!(world.left("anna").await, 5);
+    for user in ["anna", "bert"] {
+        until("redis counts", async || left(&world, user).await == [9, 999]).await;
+        assert_eq!(admitted(&world, user, 4).await, 4);
+        assert_eq!(left(&world, user).await, [5, 995]);
+    }
     valkey.hang();
     // By looking only: an act that waits in a connection would be counted later.
     for _ in 0..3 {
-        until("the pod decides", async || world.left("anna").await == 9).await;
+        until("the pod decides", async || left(&world, "anna").await == [5, 999]).await;
     }
-    assert_eq!(admitted(&world, "anna", 15).await, 10);
+    assert_eq!(admitted(&world, "anna", 15).await, 6);
     valkey.go_on();
-    until("redis counts again", async || world.left("anna").await == 5).await;
-    assert_eq!(admitted(&world, "anna", 10).await, 6);
+    until("redis counts again", async || left(&world, "bert").await == [5, 995]).await;
+    assert_eq!(ask(&world, "anna").await, Code::OverLimit);
+    assert_eq!(admitted(&world, "bert", 15).await, 6);
     world.stop().await;
 }
 
@@ -72,7 +94,10 @@ async fn when_redis_is_killed_each_pod_grants_its_share() {
     assert_eq!(admitted(&one, "anna", 10).await, 5);
     assert_eq!(admitted(&other, "anna", 10).await, 5);
     valkey.start().await;
-    until("redis counts", async || one.left("anna").await == 9 && other.left("anna").await == 9).await;
+    for world in [&one, &other] {
+        until_redis_counts(world, &valkey).await;
+        assert_eq!(ask(world, "anna").await, Code::OverLimit, "each pod's share is used up");
+    }
     one.stop().await;
     other.stop().await;
 }
