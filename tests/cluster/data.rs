@@ -3,13 +3,13 @@
 use std::time::Duration;
 
 use anyhow::{Context as _, ensure};
+use tests::wait;
 
 use crate::{
     announce,
     kubectl::kubectl,
     release::{MAIN, delete_pods},
     traffic::{Flow, summary},
-    wait,
 };
 
 const NODES: usize = 6;
@@ -24,7 +24,7 @@ pub(crate) fn valkey_restarts_as_a_whole() -> anyhow::Result<()> {
     ensure!(pods.len() == NODES, "a cluster of three masters and three replicas: {pods:?}");
     let old = MAIN.uids("valkey")?;
     delete_pods(&pods)?;
-    let ((), took) = wait::until("the cluster is whole again", Duration::from_mins(3), || {
+    let ((), took) = wait::blocking("the cluster is whole again", Duration::from_mins(3), || {
         let new = MAIN.uids("valkey")?.into_iter().filter(|uid| !old.contains(uid)).count();
         ensure!(new == NODES, "{new} new pods");
         let state = valkey(&["CLUSTER", "INFO"])?;
@@ -43,7 +43,7 @@ pub(crate) fn primary_restarts() -> anyhow::Result<()> {
     let flow = Flow::start(MAIN)?;
     let before = orders()?;
     delete_pods(&MAIN.pods("postgres-primary")?)?;
-    let (_, took) = wait::until("orders are taken again", Duration::from_mins(3), || {
+    let (_, took) = wait::blocking("orders are taken again", Duration::from_mins(3), || {
         let now = orders()?;
         Ok((now > before + 20).then_some(now))
     })?;
@@ -62,11 +62,11 @@ pub(crate) fn replica_is_away() -> anyhow::Result<()> {
     let replica = format!("statefulset/{}", MAIN.object("postgres-replica"));
     let flow = Flow::start(MAIN)?;
     kubectl(&["scale", &replica, "--replicas=0"])?;
-    wait::until("the replica is gone", Duration::from_mins(2), || {
+    wait::blocking("the replica is gone", Duration::from_mins(2), || {
         Ok(MAIN.pods("postgres-replica")?.is_empty().then_some(()))
     })?;
     let without = orders()?;
-    wait::until("orders go on without it", Duration::from_mins(1), || {
+    wait::blocking("orders go on without it", Duration::from_mins(1), || {
         Ok((orders()? > without + 50).then_some(()))
     })?;
     kubectl(&["scale", &replica, "--replicas=1"])?;

@@ -6,6 +6,7 @@ use anyhow::{Context as _, ensure};
 use tests::{
     clients::{Client, order_of},
     trace::OrderTrace,
+    wait,
 };
 use tokio::runtime::Runtime;
 use tonic::Request;
@@ -17,7 +18,6 @@ use crate::{
     kubectl::{apply, kubectl, list, name, run},
     release::{MAIN, Release, namespace},
     settings::Settings,
-    wait,
 };
 
 const SECOND: Release = Release("second");
@@ -58,7 +58,7 @@ pub(crate) fn one_trace() -> anyhow::Result<()> {
         client.orders().create_order(request).await?;
         let collector = helm::collector()?;
         let edges = async || OrderTrace(collector.trace(&trace)).wrong_edges(caller);
-        anyhow::Ok(tests::wait::until("every span of the order", edges).await)
+        anyhow::Ok(wait::until("every span of the order", edges).await)
     })?;
     ensure!(wrong.is_empty(), "edges that are missing: {wrong:?}");
     announce(&format!("{} spans of one order, every edge there", helm::collector()?.trace(&trace).len()));
@@ -70,7 +70,7 @@ pub(crate) fn capacity_is_as_planned() -> anyhow::Result<()> {
     let program = tests::stack::binary()?;
     let program = program.to_str().expect("a path in UTF-8");
     // Until people have been counted for a whole window, their number is unknown, and the HPAs say so.
-    let (said, took) = wait::until("every size is as planned", Duration::from_mins(4), || {
+    let (said, took) = wait::blocking("every size is as planned", Duration::from_mins(4), || {
         run(program, &["verify", "capacity", "--release", MAIN.0, "--namespace", namespace()]).map(Some)
     })?;
     announce(&said);
@@ -103,7 +103,7 @@ pub(crate) fn second_release() -> anyhow::Result<()> {
 /// Volumes and generated Secrets stay, since data without its passwords is lost; everything else goes.
 pub(crate) fn uninstall() -> anyhow::Result<()> {
     helm(&["uninstall", MAIN.0, "--wait"])?;
-    let ((), took) = wait::until("nothing unexpected is left", Duration::from_mins(3), || {
+    let ((), took) = wait::blocking("nothing unexpected is left", Duration::from_mins(3), || {
         let left = left_behind()?;
         let unexpected: Vec<&String> = left
             .iter()

@@ -13,7 +13,6 @@ mod rolling;
 mod scaling;
 mod settings;
 mod traffic;
-mod wait;
 
 use std::process::ExitCode;
 

@@ -4,11 +4,11 @@ use std::{path::Path, time::Duration};
 
 use anyhow::Context as _;
 use serde_json::Value;
+use tests::wait;
 
 use crate::{
     kubectl::{get, kubectl, list, name},
     settings::Settings,
-    wait,
 };
 
 /// How long pods may take to be ready again.
@@ -78,7 +78,7 @@ impl Release {
     ///
     /// That does not happen in four minutes.
     pub(crate) fn until_ready(self) -> anyhow::Result<Duration> {
-        let ((), took) = wait::until("all pods ready", READY_WITHIN, || {
+        let ((), took) = wait::blocking("all pods ready", READY_WITHIN, || {
             let sets = list(&["deployments,statefulsets", "--selector", &self.selector()])?;
             let late: Vec<String> = sets.iter().filter(|set| !is_complete(set)).map(name).collect();
             anyhow::ensure!(late.is_empty(), "not ready: {}", late.join(", "));

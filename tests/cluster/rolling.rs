@@ -1,5 +1,9 @@
 //! Pods that are replaced while calls are on their way.
 
+use std::time::Duration;
+
+use tests::wait;
+
 use crate::{
     announce,
     helm::{self, chart, helm},
@@ -79,7 +83,7 @@ pub(crate) fn upgrade_from_previous() -> anyhow::Result<()> {
 
 /// Draining pods still answer: traffic has to go on until the last of them has ended.
 pub(crate) fn until_old_pods_are_gone() -> anyhow::Result<()> {
-    crate::wait::until("terminating pods are gone", std::time::Duration::from_mins(3), || {
+    wait::blocking("terminating pods are gone", Duration::from_mins(3), || {
         let pods = crate::kubectl::list(&["pods", "--selector", &MAIN.selector()])?;
         let ending = pods.iter().filter(|pod| !pod["metadata"]["deletionTimestamp"].is_null()).count();
         anyhow::ensure!(ending == 0, "{ending} pods are ending");

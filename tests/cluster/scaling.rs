@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, ensure};
 use serde_json::Value;
+use tests::wait;
 
 use crate::{
     announce,
@@ -12,7 +13,6 @@ use crate::{
     release::{MAIN, Release},
     rolling::until_old_pods_are_gone,
     traffic::Flow,
-    wait,
 };
 
 /// People of this trial.
@@ -33,7 +33,7 @@ pub(crate) fn replicas_follow_users() -> anyhow::Result<()> {
     let hpa = hpa(MAIN, "catalog")?;
     let (least, most) = (bound(&hpa, "minReplicas")?, bound(&hpa, "maxReplicas")?);
     ensure!(most == i64::from(USERS.div_ceil(USERS_PER_POD)), "the formula says {most}");
-    let (_, known) = wait::until("the count of users is known", Duration::from_mins(4), || {
+    let (_, known) = wait::blocking("the count of users is known", Duration::from_mins(4), || {
         Ok(metric(MAIN, "catalog")?.filter(|users| *users < f64::from(USERS_PER_POD)))
     })?;
     announce(&format!("a fresh release knows its active users after {known:.0?}"));
@@ -42,7 +42,7 @@ pub(crate) fn replicas_follow_users() -> anyhow::Result<()> {
     let keys = tempfile::tempdir()?;
     MAIN.write_secret("auth", ".pem", keys.path())?;
     let many = Flow::start_with(MAIN, |traffic| traffic.signed_by(keys.path().to_owned(), USERS))?;
-    let ((), rose) = wait::until("one pod for every 400 people", Duration::from_mins(4), || {
+    let ((), rose) = wait::blocking("one pod for every 400 people", Duration::from_mins(4), || {
         let replicas = MAIN.replicas("catalog")?;
         ensure!(replicas >= most - 1, "{replicas} replicas for {:?} users", metric(MAIN, "catalog")?);
         Ok(Some(()))
@@ -52,7 +52,7 @@ pub(crate) fn replicas_follow_users() -> anyhow::Result<()> {
     let report = many.stop()?;
     ensure!(report.failures.is_empty(), "{}", crate::traffic::summary(&report));
 
-    let ((), fell) = wait::until("pods go when people have gone", Duration::from_mins(8), || {
+    let ((), fell) = wait::blocking("pods go when people have gone", Duration::from_mins(8), || {
         Ok((MAIN.replicas("catalog")? == least).then_some(()))
     })?;
     until_old_pods_are_gone()?;

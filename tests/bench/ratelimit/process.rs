@@ -5,11 +5,11 @@ use std::{
     fs::{self, File},
     path::Path,
     process::{Child, Command, Stdio},
-    thread,
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use anyhow::Context as _;
+use tests::wait;
 
 /// How long anything may take to be ready.
 const READY_WITHIN: Duration = Duration::from_secs(30);
@@ -84,10 +84,5 @@ fn ticks(pid: u32) -> Option<f64> {
 
 /// Waits until something holds.
 pub(crate) fn until(what: &str, mut holds: impl FnMut() -> bool) -> anyhow::Result<()> {
-    let begun = Instant::now();
-    while !holds() {
-        anyhow::ensure!(begun.elapsed() < READY_WITHIN, "waited in vain until {what}");
-        thread::sleep(Duration::from_millis(20));
-    }
-    Ok(())
+    wait::blocking(what, READY_WITHIN, || Ok(holds().then_some(()))).map(drop)
 }

@@ -1,13 +1,14 @@
 //! The side of a test binary: finds the keeper or starts it, and holds the connection.
 
 use std::io::{BufRead, BufReader, Write};
-use std::os::unix::net::UnixStream;
+use std::os::fd::OwnedFd;
+use std::os::unix::net::{UnixListener, UnixStream};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, SystemTime};
 
 use serde::de::DeserializeOwned;
 
@@ -130,33 +131,24 @@ fn running_cargo() -> Option<Identity> {
     name.starts_with("cargo").then_some(parent)
 }
 
-/// Starts a keeper that outlives this process, and connects as soon as it listens.
+/// Starts a keeper that outlives this process, and connects. The socket is ours until the keeper has it, so nobody has to wait until it
+/// listens; a keeper that ends without an answer closes the connection.
 fn start_keeper(runtime: &Runtime) -> Result<UnixStream> {
     let program = find_keeper()?;
-    let path = runtime.log();
-    let _ = std::fs::remove_file(&path);
+    let (path, socket) = (runtime.log(), runtime.socket());
+    // We hold the lock and nobody answered there, so a socket that is there has no keeper behind it.
+    for left in [&path, &socket] {
+        let _ = std::fs::remove_file(left);
+    }
     let log = process::open_log(&path)?;
     let errors = log.try_clone().map_err(Error::file("open", &path))?;
+    let listener = UnixListener::bind(&socket).map_err(Error::file("listen on", &socket))?;
     let mut command = Command::new(&program);
     // A group of its own: Ctrl-C ends the tests, and the keeper sees that they are gone.
     command.arg(runtime.folder()).current_dir("/").process_group(0);
-    let spawned = command.stdin(Stdio::null()).stdout(log).stderr(errors).spawn();
-    let keeper = spawned.map_err(|source| Error::Spawn { program: KEEPER.to_owned(), source })?;
-    await_socket(runtime, keeper)
-}
-
-fn await_socket(runtime: &Runtime, mut keeper: Child) -> Result<UnixStream> {
-    let end = Instant::now() + START_BOUND;
-    while Instant::now() < end {
-        if let Ok(stream) = UnixStream::connect(runtime.socket()) {
-            return Ok(stream);
-        }
-        if let Ok(Some(status)) = keeper.try_wait() {
-            return Err(keeper_failed(runtime, &status.to_string()));
-        }
-        std::thread::sleep(Duration::from_millis(10));
-    }
-    Err(keeper_failed(runtime, "it does not listen"))
+    command.stdin(OwnedFd::from(listener)).stdout(log).stderr(errors);
+    command.spawn().map_err(|source| Error::Spawn { program: KEEPER.to_owned(), source })?;
+    UnixStream::connect(&socket).map_err(Error::file("connect to", &socket))
 }
 
 fn keeper_failed(runtime: &Runtime, problem: &str) -> Error {

@@ -3,6 +3,7 @@
 mod services;
 mod session;
 
+use std::os::fd::AsFd;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -19,15 +20,13 @@ pub use crate::testing::runtime::Runtime;
 /// How often an idle keeper looks whether the `cargo` it waits for still runs.
 const LOOK: Duration = Duration::from_millis(200);
 
-/// Starts the services and holds them until nobody needs them any more.
+/// Starts the services and holds them until nobody needs them any more. Standard input is the socket of `runtime`, which whoever
+/// started this process listens on already: test binaries that connect meanwhile wait for their greeting.
 ///
 /// # Errors
-/// When they can't be started.
+/// When they can't be started, or standard input is something else.
 pub async fn keep(runtime: Runtime) -> Result<()> {
-    let socket = runtime.socket();
-    // Whoever started us holds the lock, so a socket that is there has no keeper behind it.
-    let _ = std::fs::remove_file(&socket);
-    let listener = UnixListener::bind(&socket).map_err(Error::file("listen on", &socket))?;
+    let listener = inherited().map_err(Error::file("listen on", &runtime.socket()))?;
     services::remove_left_behind(&runtime).await?;
     let services = Arc::new(Services::start(&runtime).await?);
     let held = hold(&runtime, &listener, &services).await;
@@ -35,6 +34,14 @@ pub async fn keep(runtime: Runtime) -> Result<()> {
     drop(services);
     end(&runtime)?;
     held
+}
+
+/// The socket that is standard input.
+fn inherited() -> std::io::Result<UnixListener> {
+    let socket: std::os::unix::net::UnixListener = std::io::stdin().as_fd().try_clone_to_owned()?.into();
+    socket.local_addr()?;
+    socket.set_nonblocking(true)?;
+    UnixListener::from_std(socket)
 }
 
 /// Serves connections until the last has gone.
