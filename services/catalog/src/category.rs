@@ -16,7 +16,7 @@ pub struct CategoryId(String);
 
 impl CategoryId {
     /// The longest id, in characters.
-    pub const MAX: usize = 63;
+    pub const MAX: usize = text::MAX_SLUG;
 
     /// Reads an id that stands in `field`.
     ///
@@ -24,19 +24,7 @@ impl CategoryId {
     ///
     /// Names `field`.
     pub fn parse(field: &'static str, text: impl Into<String>) -> Result<Self, Invalid> {
-        let text = text.into();
-        if !Self::is_valid(&text) {
-            let rule = "must be 1 to 63 characters of a-z, 0-9 and -, the first a letter or digit";
-            return Err(Invalid::new(field, rule));
-        }
-        Ok(Self(text))
-    }
-
-    fn is_valid(text: &str) -> bool {
-        let is_word = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
-        text.len() <= Self::MAX
-            && text.bytes().next().is_some_and(is_word)
-            && text.bytes().all(|byte| is_word(byte) || byte == b'-')
+        text::slug(field, text.into()).map(Self)
     }
 
     /// The text of the id.

@@ -1,20 +1,27 @@
 //! Between the contract's messages and the domain. Refusals name the field as the request spells it.
 
+mod prices;
+
 use jiff::Timestamp;
 use platform::Invalid;
 use proto::{catalog::v1 as pb, r#type::v1::Money};
 use uuid::Uuid;
 
+pub(crate) use self::prices::{
+    assignment_answer, assignment_rows, items_to_price, price_answer, price_list_change, price_list_draft,
+    price_rows,
+};
 use crate::{
     category::{Category, CategoryChange, CategoryDraft, CategoryId, category_name},
     error::Error,
+    price_list::PriceList,
     product::{
         ConflictPolicy, Price, Product, ProductChange, ProductDraft, Rejection, RowOutcome, Sku, brand,
         description, product_name, unit,
     },
 };
 
-/// The most products that one batch may add.
+/// The most rows that one batch may have.
 pub(crate) const MAX_BATCH: usize = 5_000;
 /// The most keys that one lookup may name.
 const MAX_KEYS: usize = 1_000;
@@ -240,10 +247,7 @@ impl From<Product> for pb::Product {
             description: product.description,
             brand: product.brand,
             category_id: product.category_id.to_string(),
-            price: Some(Money {
-                currency_code: product.price.currency_code().to_owned(),
-                minor_units: product.price.minor(),
-            }),
+            price: Some(product.price.into()),
             unit: product.unit,
             active: Some(product.active),
             create_time: Some(timestamp(product.created_at)),
@@ -282,6 +286,9 @@ holds! {
     GetCategoryResponse: category = Category,
     CreateCategoryResponse: category = Category,
     UpdateCategoryResponse: category = Category,
+    GetPriceListResponse: price_list = PriceList,
+    CreatePriceListResponse: price_list = PriceList,
+    UpdatePriceListResponse: price_list = PriceList,
 }
 
 #[cfg(test)]

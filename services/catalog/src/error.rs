@@ -4,7 +4,7 @@ use platform::{Code, Details, Invalid, ServiceError, db, idempotency};
 use tonic::Status;
 use uuid::Uuid;
 
-use crate::{category::CategoryId, product::Sku};
+use crate::{category::CategoryId, price_list::PriceListId, product::Sku};
 
 /// Every way in which a call to the catalogue can fail. The reasons are those of the contract's `ErrorReason`.
 #[derive(Debug, thiserror::Error)]
@@ -54,6 +54,27 @@ pub enum Error {
         /// The id.
         id: CategoryId,
     },
+    /// No price list has this id.
+    #[error("there is no price list {id}")]
+    PriceListNotFound {
+        /// The id.
+        id: PriceListId,
+    },
+    /// A price list has this id already.
+    #[error("there is a price list {id} already")]
+    PriceListExists {
+        /// The id.
+        id: PriceListId,
+    },
+    /// The price list holds for a company.
+    #[error("the price list {id} holds for a company")]
+    PriceListInUse {
+        /// The id.
+        id: PriceListId,
+    },
+    /// The caller may not ask for another company.
+    #[error("only the seller may ask for the prices of another company")]
+    CompanyNotAllowed,
     /// The resource was changed since it was read.
     #[error("{what} was changed since it was read")]
     EtagMismatch {
@@ -74,11 +95,17 @@ impl ServiceError for Error {
     fn code(&self) -> Code {
         match self {
             Self::Invalid(_) => Code::InvalidArgument,
-            Self::ProductNotFound { .. } | Self::CategoryNotFound { .. } => Code::NotFound,
-            Self::SkuTaken { .. } | Self::CategoryExists { .. } => Code::AlreadyExists,
-            Self::ShelfNotFound { .. } | Self::CategoryNotEmpty { .. } | Self::CategoryCycle { .. } => {
-                Code::FailedPrecondition
+            Self::ProductNotFound { .. } | Self::CategoryNotFound { .. } | Self::PriceListNotFound { .. } => {
+                Code::NotFound
             }
+            Self::SkuTaken { .. } | Self::CategoryExists { .. } | Self::PriceListExists { .. } => {
+                Code::AlreadyExists
+            }
+            Self::ShelfNotFound { .. }
+            | Self::CategoryNotEmpty { .. }
+            | Self::CategoryCycle { .. }
+            | Self::PriceListInUse { .. } => Code::FailedPrecondition,
+            Self::CompanyNotAllowed => Code::PermissionDenied,
             Self::EtagMismatch { .. } => Code::Conflict,
             Self::Idempotency(error) => error.code(),
             Self::Db(error) => error.code(),
@@ -94,6 +121,10 @@ impl ServiceError for Error {
             Self::CategoryExists { .. } => "CATEGORY_EXISTS",
             Self::CategoryNotEmpty { .. } => "CATEGORY_NOT_EMPTY",
             Self::CategoryCycle { .. } => "CATEGORY_CYCLE",
+            Self::PriceListNotFound { .. } => "PRICE_LIST_NOT_FOUND",
+            Self::PriceListExists { .. } => "PRICE_LIST_EXISTS",
+            Self::PriceListInUse { .. } => "PRICE_LIST_IN_USE",
+            Self::CompanyNotAllowed => "COMPANY_NOT_ALLOWED",
             Self::EtagMismatch { .. } => "ETAG_MISMATCH",
             Self::Idempotency(error) => error.reason(),
             Self::Db(_) => "DATABASE",
@@ -116,6 +147,7 @@ impl Error {
     fn resource(&self) -> Option<(&'static str, String)> {
         const PRODUCT: &str = "sipup.catalog.v1.Product";
         const CATEGORY: &str = "sipup.catalog.v1.Category";
+        const PRICE_LIST: &str = "sipup.catalog.v1.PriceList";
         match self {
             Self::ProductNotFound { id } => Some((PRODUCT, id.to_string())),
             Self::SkuTaken { sku } => Some((PRODUCT, sku.to_string())),
@@ -124,7 +156,14 @@ impl Error {
             | Self::CategoryExists { id }
             | Self::CategoryNotEmpty { id }
             | Self::CategoryCycle { id } => Some((CATEGORY, id.to_string())),
-            Self::Invalid(_) | Self::EtagMismatch { .. } | Self::Idempotency(_) | Self::Db(_) => None,
+            Self::PriceListNotFound { id } | Self::PriceListExists { id } | Self::PriceListInUse { id } => {
+                Some((PRICE_LIST, id.to_string()))
+            }
+            Self::Invalid(_)
+            | Self::CompanyNotAllowed
+            | Self::EtagMismatch { .. }
+            | Self::Idempotency(_)
+            | Self::Db(_) => None,
         }
     }
 }
@@ -144,6 +183,7 @@ mod tests {
     #[test]
     fn every_reason_is_in_the_contract() {
         let id = || CategoryId::parse("id", "a").unwrap();
+        let list = || PriceListId::parse("id", "a").unwrap();
         let sku = Sku::parse("A").unwrap();
         let errors = [
             Error::Invalid(Invalid::new("a", "b")),
@@ -154,6 +194,10 @@ mod tests {
             Error::CategoryExists { id: id() },
             Error::CategoryNotEmpty { id: id() },
             Error::CategoryCycle { id: id() },
+            Error::PriceListNotFound { id: list() },
+            Error::PriceListExists { id: list() },
+            Error::PriceListInUse { id: list() },
+            Error::CompanyNotAllowed,
             Error::EtagMismatch { what: "it".into() },
         ];
         for error in errors {

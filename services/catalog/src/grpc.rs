@@ -1,10 +1,13 @@
 //! The contract's calls: parse, one use case, convert.
 
+mod prices;
+
 use platform::{Access, Caller, Invalid, RequestKey, Role, Scope, Session, page::PageSize};
 use prost::Message;
 use proto::catalog::v1::{self as pb, catalog_service_server::CatalogService};
 use tonic::{Request, Response, Status};
 
+pub(crate) use self::prices::PricesGrpc;
 use crate::{
     category::CategoryId,
     convert::{
@@ -22,7 +25,7 @@ const PRODUCTS_PAGE: i32 = 50;
 /// How many categories a page holds where nothing is said: usually all of them.
 const CATEGORIES_PAGE: i32 = 1_000;
 
-/// The catalogue behind gRPC.
+/// Products and categories behind gRPC.
 #[derive(Debug)]
 pub(crate) struct Grpc {
     catalog: Catalog,

@@ -1,9 +1,10 @@
-//! The catalogue: what can be bought, and the tree of categories that it stands in.
+//! The catalogue: what can be bought, the tree of categories that it stands in, and what it costs whom.
 //!
-//! It owns the schema `catalog`. It knows no stock, no customer and no order; who may see what is the same for everyone, so its rows
-//! have no owner.
+//! It owns the schema `catalog`. It knows no stock and no order, and of a company only which price list it has. Products and categories
+//! are the same for everyone, so their rows have no owner; price lists and prices are shown to the company that has them, and to the
+//! seller.
 //!
-//! Reading order: [`product`] and [`category`] (the domain, pure), `grpc` (parse, one call, convert), `service` (use cases and their
+//! Reading order: [`product`], [`category`], [`price_list`] and [`quote`] (the domain, pure), `grpc` (parse, one call, convert), `service` (use cases and their
 //! transactions), `store` (rows), `convert`, [`error`], [`permissions`]. Beside the service, and without a database:
 //! [`import`] (files of products) and [`demo`] (products to try things with).
 
@@ -15,7 +16,9 @@ pub mod etag;
 mod grpc;
 pub mod import;
 pub mod permissions;
+pub mod price_list;
 pub mod product;
+pub mod quote;
 mod service;
 mod store;
 mod text;
@@ -26,10 +29,16 @@ use platform::{
     page::{PageArgs, PageTokens},
     redis::RedisArgs,
 };
-use proto::catalog::v1::catalog_service_server::CatalogServiceServer;
+use proto::catalog::v1::{
+    catalog_service_server::CatalogServiceServer, price_service_server::PriceServiceServer,
+};
 use tonic::codec::CompressionEncoding::Gzip;
 
-pub use self::{error::Error, permissions::PERMISSIONS, store::page_statements};
+pub use self::{
+    error::Error,
+    permissions::{PERMISSIONS, PRICE_PERMISSIONS},
+    store::page_statements,
+};
 
 /// Flags of `sipup serve catalog`.
 #[derive(clap::Args, Clone, Debug)]
@@ -62,9 +71,14 @@ pub async fn serve(args: Args, mut ctx: Context) -> anyhow::Result<()> {
     let db = ctx.db(&args.database, redis).await?;
     let verifier = ctx.verifier(&args.auth, &db);
     let catalog = service::Catalog::new(db, ctx.clock.clone(), tokens);
-    let server = CatalogServiceServer::new(grpc::Grpc::new(catalog))
+    let prices = PriceServiceServer::new(grpc::PricesGrpc::new(catalog.clone()))
         .max_decoding_message_size(args.server.max_request_bytes)
         .accept_compressed(Gzip)
         .send_compressed(Gzip);
-    ctx.serve(&args.server, Rpc::new(verifier, proto::DESCRIPTORS).add(PERMISSIONS, server)).await
+    let catalog = CatalogServiceServer::new(grpc::Grpc::new(catalog))
+        .max_decoding_message_size(args.server.max_request_bytes)
+        .accept_compressed(Gzip)
+        .send_compressed(Gzip);
+    let rpc = Rpc::new(verifier, proto::DESCRIPTORS).add(PERMISSIONS, catalog).add(PRICE_PERMISSIONS, prices);
+    ctx.serve(&args.server, rpc).await
 }

@@ -1,7 +1,7 @@
 //! Who may call what.
 
 use platform::{
-    Allow::{self, Anyone, Roles},
+    Allow::{self, Anyone, Roles, Signed},
     Permissions, Role,
 };
 
@@ -26,12 +26,31 @@ pub const PERMISSIONS: Permissions = Permissions::new(
     ],
 );
 
+/// Whoever is signed in asks what things cost their company; the seller's staff does the rest.
+pub const PRICE_PERMISSIONS: Permissions = Permissions::new(
+    "sipup.catalog.v1.PriceService",
+    &[
+        ("PriceItems", Signed),
+        ("GetPriceList", SELLER),
+        ("ListPriceLists", SELLER),
+        ("CreatePriceList", SELLER),
+        ("UpdatePriceList", SELLER),
+        ("DeletePriceList", SELLER),
+        ("ListPrices", SELLER),
+        ("BatchSetPrices", SELLER),
+        ("ListPriceListAssignments", SELLER),
+        ("BatchAssignPriceLists", SELLER),
+    ],
+);
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn the_table_lists_what_the_contract_has() {
-        assert_eq!(PERMISSIONS.differences(proto::DESCRIPTORS).unwrap(), Vec::<String>::new());
+    fn the_tables_list_what_the_contract_has() {
+        for table in [PERMISSIONS, PRICE_PERMISSIONS] {
+            assert_eq!(table.differences(proto::DESCRIPTORS).unwrap(), Vec::<String>::new());
+        }
     }
 }

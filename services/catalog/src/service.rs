@@ -1,9 +1,12 @@
 //! What the catalogue does: one method for each call of the contract. Owns the transactions and the order of effects.
 //!
-//! Locks are taken in one order, or two callers deadlock: idempotency key, tree of categories, category, product.
+//! Locks are taken in one order, or two callers deadlock: idempotency key, tree of categories, category, price list, product, prices or
+//! company.
 
 mod batches;
 mod categories;
+mod price_lists;
+mod prices;
 mod products;
 
 use bytes::Bytes;

@@ -5,6 +5,27 @@ use platform::Invalid;
 /// Characters that break a line beside the control characters: line and paragraph separator.
 const LINE_BREAKS: [char; 2] = ['\u{2028}', '\u{2029}'];
 
+/// The longest name that stands in URLs, in characters.
+pub(crate) const MAX_SLUG: usize = 63;
+
+/// A name that people choose and that stands in URLs: 1 to 63 characters of `a-z 0-9 -`, the first a letter or digit.
+///
+/// # Errors
+///
+/// Names `field`.
+pub(crate) fn slug(field: &'static str, text: String) -> Result<String, Invalid> {
+    let is_word = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
+    let is_valid = text.len() <= MAX_SLUG
+        && text.bytes().next().is_some_and(is_word)
+        && text.bytes().all(|byte| is_word(byte) || byte == b'-');
+    if is_valid {
+        Ok(text)
+    } else {
+        let rule = "must be 1 to 63 characters of a-z, 0-9 and -, the first a letter or digit";
+        Err(Invalid::new(field, rule))
+    }
+}
+
 /// Text of one line: no control characters, no line breaks, `min` to `max` characters, not only blanks where something is asked for.
 ///
 /// # Errors

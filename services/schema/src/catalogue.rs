@@ -9,7 +9,7 @@ pub enum Schema {
     Sipup,
     /// The job queue.
     Jobs,
-    /// Products and categories.
+    /// Products, categories and price lists.
     Catalog,
     /// Companies, users and sessions.
     Auth,
@@ -30,6 +30,7 @@ const JOBS: &[Migration] = &[
 const CATALOG: &[Migration] = &[
     ("V1__tables", include_str!("../migrations/catalog/V1__tables.sql")),
     ("V2__functions", include_str!("../migrations/catalog/V2__functions.sql")),
+    ("V3__prices", include_str!("../migrations/catalog/V3__prices.sql")),
 ];
 const AUTH: &[Migration] = &[
     ("V1__tables", include_str!("../migrations/auth/V1__tables.sql")),
@@ -60,8 +61,8 @@ impl Schema {
     pub const fn required(self) -> i32 {
         match self {
             Self::Sipup => 1,
-            Self::Catalog | Self::Auth => 2,
-            Self::Jobs | Self::Orders => 3,
+            Self::Auth => 2,
+            Self::Catalog | Self::Jobs | Self::Orders => 3,
         }
     }
 

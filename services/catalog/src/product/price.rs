@@ -38,7 +38,7 @@ impl fmt::Display for Currency {
     }
 }
 
-/// The list price of one unit, 0 to [`MAX_PRICE`] minor units.
+/// The price of one unit, 0 to [`MAX_PRICE`] minor units.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Price {
     minor: i64,
@@ -58,6 +58,11 @@ impl Price {
     /// The amount in minor units.
     pub fn minor(&self) -> i64 {
         self.minor
+    }
+
+    /// What the amount is counted in.
+    pub fn currency(&self) -> Currency {
+        self.currency
     }
 
     /// The currency's ISO 4217 code.

@@ -10,7 +10,7 @@ use crate::support::{Shop, euro, product};
 const TEMPLATES: [&str; 2] = ["list_products.sql", "list_products_below.sql"];
 
 #[expect(clippy::disallowed_methods, reason = "a connection of a test ends with the test's runtime")]
-async fn connect(url: &str) -> Client {
+pub(crate) async fn connect(url: &str) -> Client {
     let (client, connection) = tokio_postgres::connect(url, NoTls).await.unwrap();
     tokio::spawn(connection);
     client
@@ -40,6 +40,34 @@ async fn every_statement_prepares_against_the_schema() {
     }
     assert_eq!(statements, 192);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_price_of_an_item_is_found_by_keys_alone_under_the_policies_of_a_company() {
+    let shop = Shop::with_category("all").await;
+    let admin = connect(&shop.database.admin_url()).await;
+    admin.batch_execute(MANY_PRICES).await.unwrap();
+    let client = connect(&shop.database.url("svc_catalog")).await;
+    let plan = plan(&client, include_str!("../../queries/price_items.sql")).await;
+    for table in ["products", "prices", "price_lists", "company_price_lists"] {
+        assert!(!plan.contains(&format!("Seq Scan on {table}")), "{plan}");
+    }
+    assert!(!plan.contains("Sort"), "{plan}");
+    // Twice: the tier that holds and the one behind it.
+    assert_eq!(plan.matches("prices_pkey").count(), 2, "{plan}");
+    assert_eq!(plan.matches("(sku = i.sku) AND (min_quantity ").count(), 2, "{plan}");
+    assert!(plan.contains("products_sku_key"), "{plan}");
+}
+
+/// 10,000 products, 1,000 lists, 50 of them with 2,000 prices each, 20,000 companies.
+const MANY_PRICES: &str = "
+    INSERT INTO catalog.products (id, sku, name, category_id, price_minor, currency)
+    SELECT uuidv7(), 'S' || n, 'Product ' || n, 'all', 100, 'EUR' FROM generate_series(1, 10000) AS n;
+    INSERT INTO catalog.price_lists (id, name, currency) SELECT 'l' || n, 'List ' || n, 'EUR' FROM generate_series(1, 1000) AS n;
+    INSERT INTO catalog.prices (price_list_id, sku, min_quantity, price_minor)
+    SELECT 'l' || l, 'S' || (n * 10 + l % 10 + 1), q, 90 FROM generate_series(1, 50) AS l, generate_series(0, 999) AS n, unnest(ARRAY[1, 10]) AS q;
+    INSERT INTO catalog.company_price_lists (company_id, price_list_id)
+    SELECT uuidv7(), 'l' || (n % 1000 + 1) FROM generate_series(1, 20000) AS n;
+    ANALYZE catalog.products, catalog.price_lists, catalog.prices, catalog.company_price_lists";
 
 /// The plan that the service's role always gets: it runs with generic plans.
 async fn plan(client: &Client, sql: &str) -> String {

@@ -1,5 +1,7 @@
 //! A catalogue of its own for each test, and short ways to talk to it.
 
+mod prices;
+
 use catalog::Args;
 use local::testing::{TestDatabase, services};
 use platform::{
@@ -9,12 +11,16 @@ use platform::{
     testing::{Issuer, Running, page_args, server_args, start},
 };
 use proto::{
-    catalog::v1::{self as pb, catalog_service_client::CatalogServiceClient},
+    catalog::v1::{
+        self as pb, catalog_service_client::CatalogServiceClient, price_service_client::PriceServiceClient,
+    },
     r#type::v1::Money,
 };
 use tonic::{Request, Status, transport::Channel};
 use tonic_types::StatusExt as _;
 use uuid::Uuid;
+
+pub(crate) use self::prices::{change, item, price_list};
 
 pub(crate) type Client = CatalogServiceClient<Channel>;
 
@@ -22,6 +28,7 @@ pub(crate) type Client = CatalogServiceClient<Channel>;
 pub(crate) struct Shop {
     pub(crate) database: TestDatabase,
     pub(crate) client: Client,
+    pub(crate) prices: PriceServiceClient<Channel>,
     pub(crate) issuer: Issuer,
     seller: String,
     service: Running,
@@ -66,8 +73,9 @@ impl Shop {
         let service = start("catalog", clock, args, catalog::serve).await.unwrap();
         let client = CatalogServiceClient::connect(service.url()).await.unwrap();
         let client = client.max_decoding_message_size(64 << 20);
+        let prices = PriceServiceClient::connect(service.url()).await.unwrap();
         let seller = issuer.token(Role::Seller, Uuid::now_v7());
-        Self { database, client, issuer, seller, service }
+        Self { database, client, prices, issuer, seller, service }
     }
 
     /// Signs `message` as the one seller of this shop.
@@ -136,7 +144,7 @@ impl Shop {
 
     /// Stops the service and sees that it ended well.
     pub(crate) async fn close(self) {
-        drop(self.client);
+        drop((self.client, self.prices));
         self.service.stop().await.unwrap();
     }
 }
