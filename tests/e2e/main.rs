@@ -10,6 +10,7 @@ mod grpc_web;
 mod import;
 mod limits;
 mod python;
+mod reports;
 mod rest;
 mod trace;
 mod up;

@@ -3,7 +3,7 @@
 use proto::{
     auth::v1::{LoginRequest, RegisterRequest, TokenPair, auth_service_client::AuthServiceClient},
     catalog::v1::{ListProductsRequest, Product, catalog_service_client::CatalogServiceClient},
-    jobs::v1::job_service_client::JobServiceClient,
+    jobs::v1::{job_service_client::JobServiceClient, report_service_client::ReportServiceClient},
     orders::v1::{
         CreateOrderRequest, Order, OrderItem, inventory_service_client::InventoryServiceClient,
         order_service_client::OrderServiceClient,
@@ -120,6 +120,11 @@ impl Client {
     /// Jobs.
     pub fn jobs(&self) -> JobServiceClient<Authorized> {
         JobServiceClient::with_interceptor(self.channel.clone(), self.bearer.clone())
+    }
+
+    /// Reports.
+    pub fn reports(&self) -> ReportServiceClient<Authorized> {
+        ReportServiceClient::with_interceptor(self.channel.clone(), self.bearer.clone())
     }
 
     /// The connection itself, for services without a client here.

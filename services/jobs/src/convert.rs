@@ -1,5 +1,7 @@
 //! Between the contract's messages and the domain.
 
+mod reports;
+
 use jiff::Timestamp;
 use platform::Invalid;
 use proto::jobs::v1 as pb;

@@ -1,9 +1,12 @@
 //! The contract's calls: parse, one use case, convert.
 
+mod reports;
+
 use platform::{Access, Caller, page::PageSize};
 use proto::jobs::v1::{self as pb, job_service_server::JobService};
 use tonic::{Request, Response, Status};
 
+pub(crate) use self::reports::ReportsGrpc;
 use crate::{convert, error::Error, job::Filter, service::Jobs};
 
 /// How many jobs a page holds where nothing is said.

@@ -1,16 +1,14 @@
 //! The kinds of jobs that this service runs: one file each, what it needs of its own in a folder beside it.
 
 pub mod email;
+mod money;
+pub mod report;
 
 use queue::Registry;
 
-use self::email::{Emails, MailArgs};
+use self::{email::Emails, report::Reports};
 
 /// All kinds.
-///
-/// # Errors
-///
-/// A kind can't be set up as the flags say.
-pub fn registry(mail: &MailArgs) -> anyhow::Result<Registry> {
-    Ok(Registry::new().with(Emails::new(mail)?))
+pub(crate) fn registry(emails: Emails, reports: Reports) -> Registry {
+    Registry::new().with(emails).with(reports)
 }

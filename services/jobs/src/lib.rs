@@ -7,7 +7,9 @@ mod grpc;
 mod housekeeping;
 mod job;
 pub mod kinds;
+mod objects;
 mod permissions;
+mod report;
 mod service;
 mod store;
 
@@ -17,11 +19,22 @@ use platform::{
     page::{PageArgs, PageTokens},
     redis::RedisArgs,
 };
-use proto::jobs::v1::job_service_server::JobServiceServer;
+use proto::jobs::v1::{job_service_server::JobServiceServer, report_service_server::ReportServiceServer};
 use queue::WorkerOptions;
 use tonic::codec::CompressionEncoding::Gzip;
 
-pub use self::{election::ElectionArgs, error::Error, kinds::email::MailArgs, permissions::PERMISSIONS};
+pub use self::{
+    election::ElectionArgs,
+    error::Error,
+    kinds::{email::MailArgs, report::ReportArgs},
+    objects::{InvalidObjectsUrl, ObjectsUrl},
+};
+use self::{
+    grpc::{Grpc, ReportsGrpc},
+    kinds::email::Emails,
+    objects::Objects,
+    service::{Jobs, reports::Reports},
+};
 
 /// Flags of `sipup serve jobs`.
 #[derive(clap::Args, Clone, Debug)]
@@ -44,6 +57,9 @@ pub struct Args {
     /// How mail is sent.
     #[command(flatten)]
     pub mail: MailArgs,
+    /// How reports are made and stored.
+    #[command(flatten)]
+    pub report: ReportArgs,
 
     /// Which process does what only one needs to do.
     #[command(flatten)]
@@ -61,23 +77,33 @@ pub struct Args {
 /// What keeps it from starting, or made it end by itself.
 pub async fn serve(args: Args, mut ctx: Context) -> anyhow::Result<()> {
     let tokens = PageTokens::new(&args.page)?;
-    let registry = kinds::registry(&args.mail)?;
+    let emails = Emails::new(&args.mail)?;
     let election = args.election.start(&args.database, &ctx.clock).await?;
     let redis = ctx.redis(&args.redis).await?;
     let db = ctx.db(&args.database, redis).await?;
     let verifier = ctx.verifier(&args.auth, &db);
+    let objects = Objects::new(&args.report.objects_url, &db);
     let options = WorkerOptions {
         slots: usize::from(args.job_slots),
         drain_timeout: args.server.drain_timeout,
         ..WorkerOptions::default()
     };
-    let workers = queue::start(&ctx, &db, registry, options);
-    housekeeping::schedule(&db).start(&ctx, election);
-    let server = JobServiceServer::new(grpc::Grpc::new(service::Jobs::new(db, tokens)))
+    let makes = kinds::report::Reports::new(db.clone(), objects.clone(), ctx.clock.clone(), &args.report);
+    let workers = queue::start(&ctx, &db, kinds::registry(emails, makes), options);
+    housekeeping::schedule(&db, &objects).start(&ctx, election);
+    let reports = Reports::new(db.clone(), ctx.clock.clone(), tokens.clone(), objects);
+    let jobs = JobServiceServer::new(Grpc::new(Jobs::new(db, tokens)))
         .max_decoding_message_size(args.server.max_request_bytes)
         .accept_compressed(Gzip)
         .send_compressed(Gzip);
-    ctx.serve(&args.server, Rpc::new(verifier, proto::DESCRIPTORS).add(PERMISSIONS, server)).await?;
+    let reports = ReportServiceServer::new(ReportsGrpc::new(reports))
+        .max_decoding_message_size(args.server.max_request_bytes)
+        .accept_compressed(Gzip)
+        .send_compressed(Gzip);
+    let rpc = Rpc::new(verifier, proto::DESCRIPTORS)
+        .add(permissions::JOBS, jobs)
+        .add(permissions::REPORTS, reports);
+    ctx.serve(&args.server, rpc).await?;
     Ok(workers.stopped().await?)
 }
 
@@ -110,9 +136,14 @@ mod tests {
 
     #[test]
     fn a_flag_that_can_not_be_right_is_refused_by_name() {
-        for flag in
-            ["--smtp-url=http://mail.example", "--mail-from=nobody", "--job-slots=0", "--smtp-timeout=soon"]
-        {
+        for flag in [
+            "--smtp-url=http://mail.example",
+            "--mail-from=nobody",
+            "--job-slots=0",
+            "--smtp-timeout=soon",
+            "--objects-url=/srv/reports",
+            "--report-max-bytes=0",
+        ] {
             let given = NEEDED
                 .iter()
                 .filter(|needed| !flag.starts_with("--smtp-url") || !needed.starts_with("--smtp-url"));

@@ -1,5 +1,7 @@
 //! The use cases, and their transactions.
 
+pub(crate) mod reports;
+
 use platform::{
     Access, Caller,
     db::Db,

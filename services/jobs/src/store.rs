@@ -1,5 +1,7 @@
 //! Rows of jobs, as their owners may see them.
 
+pub(crate) mod reports;
+
 use platform::db::{Row, Rows, Tx};
 use queue::Priority;
 use uuid::Uuid;

@@ -26,6 +26,7 @@ const JOBS: &[Migration] = &[
     ("V1__tables", include_str!("../migrations/jobs/V1__tables.sql")),
     ("V2__functions", include_str!("../migrations/jobs/V2__functions.sql")),
     ("V3__access", include_str!("../migrations/jobs/V3__access.sql")),
+    ("V4__reports", include_str!("../migrations/jobs/V4__reports.sql")),
 ];
 const CATALOG: &[Migration] = &[
     ("V1__tables", include_str!("../migrations/catalog/V1__tables.sql")),
@@ -40,6 +41,7 @@ const ORDERS: &[Migration] = &[
     ("V1__tables", include_str!("../migrations/orders/V1__tables.sql")),
     ("V2__functions", include_str!("../migrations/orders/V2__functions.sql")),
     ("V3__access", include_str!("../migrations/orders/V3__access.sql")),
+    ("V4__report_lines", include_str!("../migrations/orders/V4__report_lines.sql")),
 ];
 
 impl Schema {
@@ -62,7 +64,8 @@ impl Schema {
         match self {
             Self::Sipup => 1,
             Self::Auth => 2,
-            Self::Catalog | Self::Jobs | Self::Orders => 3,
+            Self::Catalog => 3,
+            Self::Jobs | Self::Orders => 4,
         }
     }
 
@@ -78,10 +81,10 @@ impl Schema {
     pub(crate) const fn uses(self) -> &'static [Self] {
         match self {
             Self::Sipup => &[Self::Sipup],
-            Self::Jobs => &[Self::Sipup, Self::Auth, Self::Jobs],
             Self::Catalog => &[Self::Sipup, Self::Auth, Self::Jobs, Self::Catalog],
             Self::Auth => &[Self::Sipup, Self::Jobs, Self::Auth],
-            Self::Orders => &[Self::Sipup, Self::Auth, Self::Jobs, Self::Orders],
+            // Reports are made of orders.
+            Self::Jobs | Self::Orders => &[Self::Sipup, Self::Auth, Self::Jobs, Self::Orders],
         }
     }
 

@@ -4,7 +4,6 @@
 
 mod address;
 mod message;
-mod money;
 mod order_placed;
 mod transport;
 

@@ -6,7 +6,7 @@ use crate::support::{Office, connect, mail_args, until};
 async fn idempotency_keys_that_nobody_may_repeat_any_more_are_deleted_in_every_schema() {
     let database = services().await.database().await;
     let admin = connect(&database).await;
-    for schema in ["auth", "catalog", "orders"] {
+    for schema in ["auth", "catalog", "jobs", "orders"] {
         admin
             .batch_execute(&format!(
                 "INSERT INTO {schema}.idempotency (company_id, method, key, body_hash, created_at)
@@ -19,7 +19,7 @@ async fn idempotency_keys_that_nobody_may_repeat_any_more_are_deleted_in_every_s
     let folder = tempfile::tempdir().unwrap();
     let mail = mail_args(&format!("file://{}", folder.path().display()));
     let office = Office::on(database, mail, folder).await;
-    for schema in ["auth", "catalog", "orders"] {
+    for schema in ["auth", "catalog", "jobs", "orders"] {
         let count = format!("SELECT count(*) FROM {schema}.idempotency");
         until(&format!("the old key of {schema} is deleted"), async || {
             office.admin.query_one(&count, &[]).await.unwrap().get::<_, i64>(0) == 1

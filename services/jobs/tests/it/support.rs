@@ -2,7 +2,7 @@
 
 use std::{path::PathBuf, time::Duration};
 
-use jobs::{Args, ElectionArgs, MailArgs};
+use jobs::{Args, ElectionArgs, MailArgs, ReportArgs};
 use local::testing::{TestDatabase, services};
 use platform::{
     Clock, Role,
@@ -10,7 +10,9 @@ use platform::{
     redis::RedisArgs,
     testing::{Issuer, Running, page_args, server_args, start},
 };
-use proto::jobs::v1::{self as pb, job_service_client::JobServiceClient};
+use proto::jobs::v1::{
+    self as pb, job_service_client::JobServiceClient, report_service_client::ReportServiceClient,
+};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tonic::{Request, Status, transport::Channel};
@@ -24,10 +26,11 @@ const PATIENCE: Duration = Duration::from_secs(30);
 pub(crate) struct Office {
     pub(crate) admin: tokio_postgres::Client,
     pub(crate) issuer: Issuer,
+    pub(crate) reports: ReportServiceClient<Channel>,
     client: JobServiceClient<Channel>,
     service: Running,
     folder: TempDir,
-    _database: TestDatabase,
+    database: TestDatabase,
 }
 
 pub(crate) async fn connect(database: &TestDatabase) -> tokio_postgres::Client {
@@ -47,6 +50,11 @@ pub(crate) fn mail_args(url: &str) -> MailArgs {
     }
 }
 
+/// How reports are stored where a test doesn't say: in the database.
+pub(crate) fn report_args() -> ReportArgs {
+    ReportArgs { objects_url: "database:".parse().unwrap(), report_max_bytes: 64 << 20 }
+}
+
 impl Office {
     /// A service that writes mail into its folder.
     pub(crate) async fn open() -> Self {
@@ -60,7 +68,22 @@ impl Office {
         Self::on(services().await.database().await, mail, tempfile::tempdir().unwrap()).await
     }
 
+    /// A service that stores reports as `report` says.
+    pub(crate) async fn reporting(report: ReportArgs) -> Self {
+        Self::reporting_on(services().await.database().await, report).await
+    }
+
+    pub(crate) async fn reporting_on(database: TestDatabase, report: ReportArgs) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let mail = mail_args(&format!("file://{}", folder.path().display()));
+        Self::with(database, mail, report, folder).await
+    }
+
     pub(crate) async fn on(database: TestDatabase, mail: MailArgs, folder: TempDir) -> Self {
+        Self::with(database, mail, report_args(), folder).await
+    }
+
+    async fn with(database: TestDatabase, mail: MailArgs, report: ReportArgs, folder: TempDir) -> Self {
         let admin = connect(&database).await;
         let clock = Clock::system();
         let issuer = Issuer::start(clock.clone()).await.unwrap();
@@ -72,12 +95,14 @@ impl Office {
             auth: issuer.auth_args(),
             page: page_args(),
             mail,
+            report,
             election: ElectionArgs::default(),
             job_slots: 4,
         };
         let service = start("jobs", clock, args, jobs::serve).await.unwrap();
         let client = JobServiceClient::connect(service.url()).await.unwrap();
-        Self { admin, issuer, client, service, folder, _database: database }
+        let reports = ReportServiceClient::connect(service.url()).await.unwrap();
+        Self { admin, issuer, reports, client, service, folder, database }
     }
 
     /// Enqueues as SQL functions of other services do.
@@ -153,8 +178,19 @@ impl Office {
         self.issuer.token(role, company_id)
     }
 
+    /// The token of one buyer among several.
+    pub(crate) fn token_of(&self, company_id: Uuid, user_id: Uuid) -> String {
+        self.issuer.token_for(Role::Buyer, company_id, user_id, Uuid::now_v7())
+    }
+
     pub(crate) async fn stop(self) {
         self.service.stop().await.unwrap();
+    }
+
+    /// Stops the service and keeps its database, for another one.
+    pub(crate) async fn close(self) -> TestDatabase {
+        self.service.stop().await.unwrap();
+        self.database
     }
 }
 

@@ -8,6 +8,7 @@ mod migrating;
 mod order_states;
 mod positions;
 mod queue;
+mod reports;
 mod rights;
 mod stock_race;
 mod support;

@@ -33,6 +33,8 @@ const TABLES: &[(&str, &str)] = &[
     ("auth", "auth.sessions"),
     ("jobs", "jobs.ready"),
     ("jobs", "jobs.history"),
+    ("jobs", "jobs.reports"),
+    ("jobs", "jobs.report_chunks"),
 ];
 
 /// Functions that a role lacks: role, call.
@@ -46,6 +48,12 @@ const FOREIGN_FUNCTIONS: &[(&str, &str)] = &[
     ("svc_jobs_seller", "SELECT jobs.rescue(1)"),
     ("svc_jobs", "SELECT orders.ensure_partitions()"),
     ("svc_jobs_system", "SELECT orders.cancel_order(uuidv7(), uuidv7(), '', NULL, now())"),
+    ("svc_jobs", "SELECT orders.report_lines(NULL, now(), now(), NULL, 1)"),
+    ("svc_jobs_seller", "SELECT orders.report_lines(NULL, now(), now(), NULL, 1)"),
+    ("svc_orders_system", "SELECT orders.report_lines(NULL, now(), now(), NULL, 1)"),
+    ("svc_jobs", "SELECT data FROM jobs.report_chunks"),
+    ("svc_jobs_seller", "SELECT data FROM jobs.report_chunks"),
+    ("svc_jobs", "DELETE FROM jobs.reports"),
     ("svc_orders", "SELECT orders.ship_order(uuidv7(), uuidv7(), NULL, now())"),
     ("svc_orders", "SELECT orders.adjust_stock('{A}', '{1}', now(), uuidv7())"),
     ("svc_orders", "SELECT orders.delete_old_idempotency(1)"),

@@ -12,7 +12,21 @@ use crate::{
 const TABLES: &[(&str, &[&str])] = &[
     ("orders", &["orders", "order_lines", "order_events", "idempotency"]),
     ("auth", &["companies", "users", "sessions", "idempotency"]),
-    ("jobs", &["ready", "running", "scheduled", "dead", "history", "unique_keys", "all_jobs"]),
+    (
+        "jobs",
+        &[
+            "ready",
+            "running",
+            "scheduled",
+            "dead",
+            "history",
+            "unique_keys",
+            "all_jobs",
+            "reports",
+            "all_reports",
+            "idempotency",
+        ],
+    ),
 ];
 
 /// A policy is asked once there is a row to judge.
@@ -32,7 +46,10 @@ const ONE_ROW_EACH: &str = "
     INSERT INTO jobs.running SELECT r.*, uuidv7(), now() FROM jobs.ready r;
     INSERT INTO jobs.dead SELECT r.*, now() FROM jobs.ready r;
     INSERT INTO jobs.history (id, company_id, queue, priority, kind, args, attempt, max_attempts, outcome, created_at)
-        SELECT id, company_id, queue, priority, kind, args, attempt, max_attempts, 'done', created_at FROM jobs.ready";
+        SELECT id, company_id, queue, priority, kind, args, attempt, max_attempts, 'done', created_at FROM jobs.ready;
+    INSERT INTO jobs.reports (id, company_id, kind, format, period_start, period_end, job_id, expires_at, created_by)
+        VALUES (uuidv7(), uuidv7(), 'orders', 'csv', now(), now() + interval '1 day', uuidv7(), now(), uuidv7());
+    INSERT INTO jobs.idempotency (company_id, method, key, body_hash) VALUES (uuidv7(), 'm', 'k', '')";
 
 #[tokio::test]
 async fn another_companys_order_is_invisible_and_out_of_reach() {

@@ -6,10 +6,8 @@ use jiff::{Timestamp, tz::TimeZone};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::{
-    message::{Content, escape, one_line},
-    money,
-};
+use super::message::{Content, escape, one_line};
+use crate::kinds::money;
 
 /// The order that was placed.
 #[derive(Clone, Debug, Deserialize, PartialEq, Eq, Serialize)]

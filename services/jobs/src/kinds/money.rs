@@ -1,13 +1,22 @@
-//! Amounts as people read them.
+//! Amounts as people and spreadsheets read them.
 
 use std::fmt::Write as _;
 
 /// `minor` units of `currency` (ISO 4217) with the currency's decimals: `EUR 1,234.50`, `JPY 1,234`.
 pub(crate) fn format(minor: i64, currency: &str) -> String {
+    format!("{currency} {}", written(minor, currency, grouped))
+}
+
+/// The same for machines, without the currency: `1234.50`, `1234`.
+pub(crate) fn plain(minor: i64, currency: &str) -> String {
+    written(minor, currency, |whole| whole.to_string())
+}
+
+fn written(minor: i64, currency: &str, whole_part: impl Fn(u64) -> String) -> String {
     let decimals = decimals(currency);
     let unit = 10_u64.pow(decimals);
     let (whole, rest) = (minor.unsigned_abs() / unit, minor.unsigned_abs() % unit);
-    let mut text = format!("{currency} {}{}", if minor < 0 { "-" } else { "" }, grouped(whole));
+    let mut text = format!("{}{}", if minor < 0 { "-" } else { "" }, whole_part(whole));
     if decimals > 0 {
         // Writing to a string does not fail.
         let _ = write!(text, ".{rest:0width$}", width = decimals as usize);
@@ -55,6 +64,18 @@ mod tests {
             (i64::MIN, "EUR", "EUR -92,233,720,368,547,758.08"),
         ] {
             assert_eq!(format(minor, currency), text);
+        }
+    }
+
+    #[test]
+    fn an_amount_for_machines_is_a_plain_decimal() {
+        for (minor, currency, text) in [
+            (123_456_789, "EUR", "1234567.89"),
+            (1_234, "JPY", "1234"),
+            (5, "KWD", "0.005"),
+            (-1, "EUR", "-0.01"),
+        ] {
+            assert_eq!(plain(minor, currency), text);
         }
     }
 }
