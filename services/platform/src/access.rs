@@ -1,6 +1,9 @@
 //! On whose behalf the database is used, and what that somebody has already seen.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{
+    Arc, Mutex, PoisonError,
+    atomic::{AtomicBool, Ordering},
+};
 
 use uuid::Uuid;
 
@@ -28,12 +31,13 @@ struct Inner {
     user: Option<Uuid>,
     asked: Option<Position>,
     wrote: Mutex<Option<Position>>,
+    lost_track: AtomicBool,
 }
 
 impl Session {
     /// A call of `user` (if known) that must not see a state before `asked` (if it said so).
     pub fn new(user: Option<Uuid>, asked: Option<Position>) -> Self {
-        Self(Arc::new(Inner { user, asked, wrote: Mutex::default() }))
+        Self(Arc::new(Inner { user, asked, ..Inner::default() }))
     }
 
     /// The user whose last write reads must not miss.
@@ -55,6 +59,16 @@ impl Session {
     pub fn record(&self, position: Position) {
         let mut wrote = self.0.wrote.lock().unwrap_or_else(PoisonError::into_inner);
         *wrote = (*wrote).max(Some(position));
+    }
+
+    /// Whether this call has, or may have, written something that nobody knows the place of: only the primary is sure to show it.
+    pub fn has_lost_track(&self) -> bool {
+        self.0.lost_track.load(Ordering::Acquire)
+    }
+
+    /// Remembers that something was, or may have been, committed without it being known where.
+    pub fn lose_track(&self) {
+        self.0.lost_track.store(true, Ordering::Release);
     }
 }
 

@@ -6,7 +6,7 @@ use std::{
 };
 
 use futures::future::join;
-use tokio_postgres::types::PgLsn;
+use tokio_postgres::{error::SqlState, types::PgLsn};
 
 use super::{
     error::{Cause, Error, Remedy, commit_failed_for_sure, remedy},
@@ -20,6 +20,17 @@ const SELECT_COMMIT_POSITION: &str = include_str!("../../queries/select_commit_p
 /// How long a database that can't say where a commit stands is not asked: it may be migrated meanwhile.
 const ASK_AGAIN_AFTER: Duration = Duration::from_secs(10);
 
+/// Where a transaction that is over has left its writes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Written {
+    /// Nowhere: it had nothing to commit. Or nobody will ever say, because the database has yet to be migrated.
+    Unsaid,
+    /// Before this position.
+    Before(Position),
+    /// Nobody knows, because the connection was lost before it was said.
+    Somewhere,
+}
+
 /// Commits, and remembers whether the database can say where.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Committer {
@@ -27,27 +38,27 @@ pub(crate) struct Committer {
 }
 
 impl Committer {
-    /// Commits `run`. Answers where the commit stands, if there was anything to commit and the database says so.
-    pub(crate) async fn commit(&self, run: &Run) -> Result<Option<Position>, (Error, Remedy)> {
+    /// Commits `run`, and answers where the commit stands.
+    pub(crate) async fn commit(&self, run: &Run) -> Result<Written, (Error, Remedy)> {
         if let Some(failure) = run.failure() {
             // The closure went on after a failure. The server would answer this COMMIT with a rollback, and call it a success.
             return Err(failure);
         }
         if !run.has_begun() {
-            return Ok(None);
+            return Ok(Written::Unsaid);
         }
         let lease = run.lease();
         if lease.has_given_up() {
             return Err((Error::internal("a statement was given up within its transaction"), Remedy::None));
         }
         let asks = self.asks();
-        let position = async { if asks { position(lease).await.map(Some) } else { Ok(None) } };
+        let position = async { if asks { Some(position(lease).await) } else { None } };
         let ended = lease.fly(join(lease.client().batch_execute("COMMIT"), position));
         let (committed, position) = ended.await;
         match committed {
             Ok(()) => {
                 lease.set_in_transaction(false);
-                Ok(self.known(position))
+                Ok(position.map_or(Written::Unsaid, |position| self.written(position)))
             }
             Err(error) if commit_failed_for_sure(&error) => {
                 lease.set_in_transaction(false);
@@ -65,16 +76,25 @@ impl Committer {
         self.failed_at().is_none_or(|at| at.elapsed() > ASK_AGAIN_AFTER)
     }
 
-    fn known(&self, position: Result<Option<Position>, Error>) -> Option<Position> {
-        position.unwrap_or_else(|error| {
-            let cause = crate::status::chain(&error);
-            tracing::warn!(
-                cause,
-                "commits have no position: reads after writes are unprotected until it is migrated"
-            );
-            *self.failed_at() = Some(Instant::now());
-            None
-        })
+    /// Of a commit that went well. A connection that was lost behind it says nothing about the next commit; a database that lacks what
+    /// was asked for does.
+    fn written(&self, position: Result<Position, Unheard>) -> Written {
+        match position {
+            Ok(position) => Written::Before(position),
+            Err(Unheard::ForNow(error)) => {
+                tracing::debug!(cause = crate::status::chain(&error), "a commit has no position");
+                Written::Somewhere
+            }
+            Err(Unheard::Unmigrated(error)) => {
+                let cause = crate::status::chain(&error);
+                tracing::warn!(
+                    cause,
+                    "commits have no position: reads after writes are unprotected until it is migrated"
+                );
+                *self.failed_at() = Some(Instant::now());
+                Written::Unsaid
+            }
+        }
     }
 
     fn failed_at(&self) -> MutexGuard<'_, Option<Instant>> {
@@ -82,15 +102,29 @@ impl Committer {
     }
 }
 
+/// Why there is no position.
+enum Unheard {
+    /// This once.
+    ForNow(Error),
+    /// The database can't say, and won't before it is migrated.
+    Unmigrated(Error),
+}
+
 /// Behind the COMMIT, in the same write: a position read inside the transaction lies before its commit record.
-async fn position(lease: &Lease) -> Result<Position, Error> {
+async fn position(lease: &Lease) -> Result<Position, Unheard> {
     let row = async {
         let statement = lease.prepare(SELECT_COMMIT_POSITION).await?;
         lease.client().query_one(&statement, &[]).await
     }
     .await
-    .map_err(|error| Error::classify(&error))?;
-    position_of(&row)
+    .map_err(|error| {
+        let lacks =
+            [SqlState::UNDEFINED_FUNCTION, SqlState::INVALID_SCHEMA_NAME, SqlState::INSUFFICIENT_PRIVILEGE];
+        let lacking = error.code().is_some_and(|code| lacks.contains(code));
+        let error = Error::classify(&error);
+        if lacking { Unheard::Unmigrated(error) } else { Unheard::ForNow(error) }
+    })?;
+    position_of(&row).map_err(Unheard::ForNow)
 }
 
 /// Reads the columns `timeline` and `lsn`.

@@ -6,6 +6,7 @@ use tracing::{Instrument as _, Span};
 
 use super::{
     Db,
+    commit::Written,
     connect::Role,
     error::{Error, Remedy},
     lease::Lease,
@@ -162,10 +163,14 @@ impl Db {
         }
         // Others wait for the connection; the position's way to Redis needs it no more.
         drop(run);
-        if let Some(position) = committed? {
-            self.0.positions.wrote(&access.session, position, &self.0.follower).await;
-        }
-        Ok(())
+        let written = match &committed {
+            Ok(written) => *written,
+            // Whoever asks whether it was carried out must not be told by a replica that lacks it.
+            Err((Error::OutcomeUnknown(_), _)) => Written::Somewhere,
+            Err(_) => Written::Unsaid,
+        };
+        self.0.positions.wrote(&access.session, written, &self.0.follower).await;
+        committed.map(drop)
     }
 
     async fn route(&self, access: &Access) -> Route {

@@ -7,9 +7,10 @@ use std::{
 
 use platform::{
     Access, Scope, Session,
-    db::{DbArgs, Error, Rows as _},
+    db::{Db, DbArgs, Error, Rows as _},
 };
 use tokio::sync::{Mutex, MutexGuard};
+use tokio_util::sync::DropGuard;
 use uuid::Uuid;
 
 use crate::db_support::{Fixture, Line, Proxy, connect, database, handle, public, redis_of, through, until};
@@ -184,36 +185,92 @@ async fn a_second_primary_is_no_replica() {
     assert!(fixture.figures.reads("primary", "no_replica") >= 20.0);
 }
 
+/// Two pods on one database with one Redis, both of which read from the replica.
+struct Pods {
+    one: Fixture,
+    two: Db,
+    /// Ends the client of Redis with the test.
+    _redis: DropGuard,
+}
+
+impl Pods {
+    async fn new() -> Self {
+        let database = database().await;
+        let url = database.url_with_replica("svc_orders").await;
+        let nodes = local::testing::services().await.redis_nodes();
+        let (redis, stop) = redis_of(nodes, Duration::from_secs(2)).await;
+        let one = Fixture::on(database, &url, 4, Some(redis.clone()), |args| {
+            args.database_max_lag = Duration::from_secs(30);
+        })
+        .await;
+        let mut args = DbArgs::new(url.parse().unwrap());
+        (args.database_pool_warm, args.database_max_lag) = (0, Duration::from_secs(30));
+        let two = handle(&args, &one.tasks, &one.stop, &one.figures, Some(redis)).await;
+        until("both pods use the replica", async || {
+            value(&one.db, &stranger(), "c0").await.unwrap().1
+                && value(&two, &stranger(), "c0").await.unwrap().1
+        })
+        .await;
+        Self { one, two, _redis: stop.drop_guard() }
+    }
+}
+
+/// A call of `user`, who echoes nothing.
+fn as_user(user: Uuid) -> Access {
+    Access::new(Scope::Public, Session::new(Some(user), None))
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_user_who_echoes_nothing_still_sees_their_own_write_on_another_pod() {
-    let database = database().await;
-    let url = database.url_with_replica("svc_orders").await;
-    let nodes = local::testing::services().await.redis_nodes();
-    let (redis, redis_stop) = redis_of(nodes, Duration::from_secs(2)).await;
-    let fixture = Fixture::on(database, &url, 4, Some(redis.clone()), |args| {
-        args.database_max_lag = Duration::from_secs(30);
-    })
-    .await;
-    let mut args = DbArgs::new(url.parse().unwrap());
-    (args.database_pool_warm, args.database_max_lag) = (0, Duration::from_secs(30));
-    let pod = handle(&args, &fixture.tasks, &fixture.stop, &fixture.figures, Some(redis)).await;
-    until("both pods use the replica", async || {
-        value(&fixture.db, &stranger(), "c0").await.unwrap().1
-            && value(&pod, &stranger(), "c0").await.unwrap().1
-    })
-    .await;
-    let paused = Paused::now(&fixture).await;
-    let as_user = |user| Access::new(Scope::Public, Session::new(Some(user), None));
+    let pods = Pods::new().await;
+    let _paused = Paused::now(&pods.one).await;
     let (writer, other) = (Uuid::now_v7(), Uuid::now_v7());
-    raise(&fixture, &as_user(writer), "c1").await.unwrap();
-    assert_eq!(value(&pod, &as_user(writer), "c1").await.unwrap(), (1, false), "who wrote reads it");
+    raise(&pods.one, &as_user(writer), "c1").await.unwrap();
+    assert_eq!(value(&pods.two, &as_user(writer), "c1").await.unwrap(), (1, false), "who wrote reads it");
     assert_eq!(
-        value(&pod, &as_user(other), "c1").await.unwrap(),
+        value(&pods.two, &as_user(other), "c1").await.unwrap(),
         (0, true),
         "who did not is content with the replica"
     );
-    drop(paused);
-    redis_stop.cancel();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_write_whose_place_in_the_log_is_not_heard_is_seen_by_its_user_all_the_same() {
+    /// The connection is lost behind the COMMIT.
+    const LOSE: &str = "
+        CREATE OR REPLACE FUNCTION sipup.commit_position() RETURNS TABLE (timeline integer, lsn pg_lsn)
+        LANGUAGE plpgsql AS $$ BEGIN PERFORM pg_terminate_backend(pg_backend_pid(), 10000); END $$";
+    let pods = Pods::new().await;
+    let admin = &pods.one.admin;
+    let whole = "SELECT pg_get_functiondef('sipup.commit_position'::regproc)";
+    let whole: String = admin.query_one(whole, &[]).await.unwrap().get(0);
+    let _paused = Paused::now(&pods.one).await;
+    let writer = as_user(Uuid::now_v7());
+    admin.batch_execute(LOSE).await.unwrap();
+    raise(&pods.one, &writer, "c1").await.expect("the commit was heard");
+    admin.batch_execute(&whole).await.unwrap();
+    assert_eq!(writer.session.wrote(), None);
+    assert_eq!(value(&pods.one.db, &writer, "c1").await.unwrap(), (1, false), "the same call");
+    let next = as_user(writer.session.user().unwrap());
+    assert_eq!(value(&pods.two, &next, "c1").await.unwrap(), (1, false), "the user's next call");
+    raise(&pods.one, &next, "c1").await.unwrap();
+    assert!(next.session.wrote().is_some(), "the next commit is asked for its place again");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_asks_how_a_commit_went_is_told_by_the_primary() {
+    let pods = Pods::new().await;
+    let _paused = Paused::now(&pods.one).await;
+    let writer = Uuid::now_v7();
+    let outcome = pods
+        .one
+        .db
+        .tx("replica.unknown", &as_user(writer), async |tx| {
+            tx.execute("INSERT INTO last_words (id) VALUES (1)", &[]).await
+        })
+        .await;
+    assert!(matches!(outcome, Err(Error::OutcomeUnknown(_))), "{outcome:?}");
+    assert!(!value(&pods.two, &as_user(writer), "c1").await.unwrap().1);
 }
 
 #[tokio::test(flavor = "multi_thread")]
