@@ -1,6 +1,6 @@
 //! What breaks, and what must hold all the same: no order lost, doubled or half, no read older than the reader's own write.
 
-use std::{collections::HashSet, process::Command};
+use std::{collections::HashSet, error::Error as _, process::Command};
 
 use futures::{StreamExt as _, stream};
 use proto::orders::v1::{CancelOrderRequest, GetInventoryRequest, GetOrderRequest, OrderState};
@@ -52,8 +52,8 @@ async fn order_until_answered(client: &Client, key: &str, sku: &str) -> String {
                 Code::ResourceExhausted,
                 Code::Cancelled,
             ];
-            // A connection that a killed process held is reset under the call.
-            assert!(passing.contains(&status.code()) || status.code() == Code::Unknown, "{status:?}");
+            // The stream of a call whose process was killed is reset: no answer of the platform, but an error of the client's transport.
+            assert!(passing.contains(&status.code()) || status.source().is_some(), "{status:?}");
             None
         }
     })
@@ -198,28 +198,19 @@ fn processes_below(pid: i32) -> Vec<i32> {
 #[tokio::test]
 async fn a_replica_that_is_ten_seconds_behind_shows_nobody_an_old_state() {
     let stack = breakable().await;
-    let url = stack.info.postgres_replica_url.as_ref().unwrap();
     // The test before this one may have killed it.
-    let (replica, connection) = wait::until("a connection to the replica", async || {
-        tokio_postgres::connect(url, tokio_postgres::NoTls).await.ok()
-    })
-    .await;
-    #[expect(clippy::disallowed_methods, reason = "ends with the client")]
-    tokio::spawn(connection);
-    let set = async |delay: &str| {
-        replica
-            .batch_execute(&format!("ALTER SYSTEM SET recovery_min_apply_delay = '{delay}'"))
-            .await
-            .unwrap();
+    let replica = wait::until("a connection to the replica", async || stack.replica().await.ok()).await;
+    let alter = async |change: &str| {
+        replica.batch_execute(&format!("ALTER SYSTEM {change}")).await.unwrap();
         replica.batch_execute("SELECT pg_reload_conf()").await.unwrap();
     };
     let client = buyer(&stack).await;
     let sku = product(&stack, 50).await;
-    set("10s").await;
+    alter("SET recovery_min_apply_delay = '10s'").await;
     for _ in 0..50 {
         reads_its_own_write(&client, &sku).await;
     }
-    set("0").await;
+    alter("RESET recovery_min_apply_delay").await;
 }
 
 #[tokio::test]

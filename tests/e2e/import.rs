@@ -3,10 +3,10 @@
 use std::{fmt::Write as _, io::Write as _, process::Output};
 
 use proto::catalog::v1::BatchGetProductsRequest;
-use tests::{Stack, clients::Client, stack};
+use tests::{Stack, stack};
 use tokio::process::Command;
 
-use crate::world::breakable;
+use crate::world::{breakable, seller};
 
 /// Rows of the package index that are imported.
 const PACKAGES: usize = 5_000;
@@ -56,7 +56,8 @@ async fn a_messy_file_is_taken_but_for_its_bad_rows_which_are_named() {
     assert_eq!(output.status.code(), Some(2), "{said}");
     assert!(said.contains("22 refused") || said.contains("22 rejected"), "{said}");
 
-    let client = Client::connect(&stack.url()).await.unwrap();
+    // Whoever imported sees all of it at once.
+    let client = seller(&stack).await;
     let skus = ["MESSY-0", "MESSY-2", "MESSY-7", "MESSY-2999", "MESSY-200"].map(str::to_owned).to_vec();
     let found = client
         .catalog()
@@ -94,7 +95,7 @@ async fn the_machines_package_index_becomes_a_catalogue() {
     assert!(matches!(output.status.code(), Some(0 | 2)), "{said}");
     let names: Vec<String> =
         index.lines().filter_map(|line| line.strip_prefix("Package: ")).map(str::to_owned).collect();
-    let client = Client::connect(&stack.url()).await.unwrap();
+    let client = seller(&stack).await;
     let request =
         BatchGetProductsRequest { skus: names.iter().step_by(50).cloned().collect(), ..Default::default() };
     let found = client.catalog().batch_get_products(request).await.unwrap().into_inner();

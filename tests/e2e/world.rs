@@ -3,12 +3,16 @@
 use std::sync::LazyLock;
 
 use proto::{
-    catalog::v1::{BatchGetProductsRequest, CreateProductRequest, Product},
+    catalog::v1::{CreateProductRequest, Product},
     orders::v1::{BatchAdjustInventoryRequest, InventoryAdjustment},
 };
-use tests::{Stack, clients::Client, collector::Collector, wait};
+use tests::{Stack, clients::Client, collector::Collector};
 use tokio::sync::{Mutex, MutexGuard};
 use uuid::Uuid;
+
+/// What every stack here is started with. Its replica is always behind by more than reads wait for it, so that a test that
+/// depends on a replica being quick fails each time and not now and then; whoever wrote something sees it all the same.
+pub(crate) const OPTIONS: [&str; 2] = ["--replica-delay", "200ms"];
 
 /// A stack that nobody breaks, with its traces collected.
 pub(crate) struct World {
@@ -20,8 +24,9 @@ pub(crate) struct World {
 pub(crate) fn world() -> &'static World {
     static WORLD: LazyLock<World> = LazyLock::new(|| {
         let collector = Collector::start().expect("a collector");
-        let stack =
-            Stack::start(&["--replicas", "catalog=2", "--otlp-url", &collector.url()]).expect("a stack");
+        let url = collector.url();
+        let options = [&OPTIONS[..], &["--replicas", "catalog=2", "--otlp-url", &url]].concat();
+        let stack = Stack::start(&options).expect("a stack");
         World { stack, collector }
     });
     &WORLD
@@ -29,8 +34,10 @@ pub(crate) fn world() -> &'static World {
 
 /// The stack that tests break, each for itself. What a test breaks is whole again, or restarted by `up`, when the next one begins.
 pub(crate) async fn breakable() -> MutexGuard<'static, Stack> {
-    static BREAKABLE: LazyLock<Mutex<Stack>> =
-        LazyLock::new(|| Mutex::new(Stack::start(&["--products", "500"]).expect("a stack")));
+    static BREAKABLE: LazyLock<Mutex<Stack>> = LazyLock::new(|| {
+        let options = [&OPTIONS[..], &["--products", "500"]].concat();
+        Mutex::new(Stack::start(&options).expect("a stack"))
+    });
     BREAKABLE.lock().await
 }
 
@@ -58,13 +65,6 @@ pub(crate) async fn product(stack: &Stack, units: usize) -> String {
     let adjustments = vec![InventoryAdjustment { sku: sku.clone(), delta: i32::try_from(units).unwrap() }];
     let request = BatchAdjustInventoryRequest { adjustments, ..BatchAdjustInventoryRequest::default() };
     seller.inventory().batch_adjust_inventory(request).await.unwrap();
-    let anybody = Client::connect(&stack.url()).await.expect("the ingress answers");
-    wait::until("the product on the replica", async || {
-        let request =
-            BatchGetProductsRequest { skus: vec![sku.clone()], ..BatchGetProductsRequest::default() };
-        let found = anybody.catalog().batch_get_products(request).await.ok()?.into_inner().products;
-        (!found.is_empty()).then_some(())
-    })
-    .await;
+    stack.replicated().await;
     sku
 }

@@ -2,19 +2,22 @@
 
 use std::{
     env,
+    io::{self, Read as _},
+    os::{fd::OwnedFd, unix::net::UnixStream},
     path::PathBuf,
     process::{Child, ChildStdin, Command, Stdio},
     sync::LazyLock,
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use anyhow::Context as _;
 use local::StackInfo;
 use tempfile::TempDir;
 
+use crate::wait;
+
 /// How long a stack may take to be ready, first downloads included.
 const READY_WITHIN: Duration = Duration::from_mins(5);
-const LOOK_EVERY: Duration = Duration::from_millis(50);
 
 /// A stack that lives as long as this, or as the process that holds it: `up` stops when its standard input ends.
 #[derive(Debug)]
@@ -44,25 +47,21 @@ impl Stack {
     pub fn start_with(options: &[&str]) -> anyhow::Result<Self> {
         let folder = tempfile::tempdir()?;
         let (ready, log) = (folder.path().join("ready.json"), folder.path().join("up.log"));
-        let output = std::fs::File::create(&log)?;
+        let (mut heard, said) = UnixStream::pair()?;
+        heard.set_read_timeout(Some(READY_WITHIN))?;
         let mut up = Command::new(binary()?)
             .args(["up", "--port-base", "0", "--stop-on-eof", "--ready-file"])
             .arg(&ready)
             .args(options)
             .stdin(Stdio::piped())
-            .stdout(output.try_clone()?)
-            .stderr(output)
+            .stdout(OwnedFd::from(said))
+            .stderr(std::fs::File::create(&log)?)
             .spawn()
             .context("start sipup up")?;
         let stdin = up.stdin.take();
-        let begun = Instant::now();
-        while !ready.exists() {
-            let ended = up.try_wait()?;
-            if ended.is_some() || begun.elapsed() > READY_WITHIN {
-                let said = std::fs::read_to_string(&log).unwrap_or_default();
-                anyhow::bail!("the stack is not ready ({ended:?})\n{said}");
-            }
-            std::thread::sleep(LOOK_EVERY);
+        if let Err(error) = until_ready(&mut heard) {
+            let said = std::fs::read_to_string(&log).unwrap_or_default();
+            anyhow::bail!("the stack is not ready: {error} ({:?})\n{said}", up.try_wait()?);
         }
         let info = serde_json::from_slice(&std::fs::read(&ready)?).context("read the ready file")?;
         Ok(Self { info, up, stdin, _folder: folder })
@@ -107,11 +106,36 @@ impl Stack {
     ///
     /// The database can't be reached.
     pub async fn database(&self) -> anyhow::Result<tokio_postgres::Client> {
-        let (client, connection) =
-            tokio_postgres::connect(&self.info.postgres_url, tokio_postgres::NoTls).await?;
-        #[expect(clippy::disallowed_methods, reason = "ends with the client")]
-        tokio::spawn(connection);
-        Ok(client)
+        Ok(connect(&self.info.postgres_url).await?)
+    }
+
+    /// A connection to the replica, likewise.
+    ///
+    /// # Errors
+    ///
+    /// The replica can't be reached.
+    pub async fn replica(&self) -> anyhow::Result<tokio_postgres::Client> {
+        let url = self.info.postgres_replica_url.as_ref().context("the replica is ours")?;
+        Ok(connect(url).await?)
+    }
+
+    /// Waits until the replica shows all that is committed now. A read through the platform would prove less: it may be answered by
+    /// the primary, and the next one by a replica that is behind.
+    ///
+    /// # Panics
+    ///
+    /// The primary doesn't answer, or the replica doesn't get there in time.
+    pub async fn replicated(&self) {
+        let primary = self.database().await.expect("the primary answers");
+        let position = "SELECT pg_current_wal_flush_lsn()::text";
+        let position: String = primary.query_one(position, &[]).await.expect("the primary answers").get(0);
+        let caught_up = "SELECT pg_last_wal_replay_lsn() >= $1::text::pg_lsn";
+        wait::until("the replica's catching up", async || {
+            let replica = self.replica().await.ok()?;
+            let row = replica.query_one(caught_up, &[&position]).await.ok()?;
+            row.get::<_, Option<bool>>(0)?.then_some(())
+        })
+        .await;
     }
 
     /// The pid that the process of this name has now. A restarted one has another than [`StackInfo`] says.
@@ -138,6 +162,22 @@ impl Drop for Stack {
         // It has been told to stop; there is nobody left to hear how it went.
         let _ = self.up.wait();
     }
+}
+
+/// Waits until `up` speaks: all that it says on its standard output is that everything is ready.
+fn until_ready(heard: &mut UnixStream) -> io::Result<()> {
+    match heard.read(&mut [0]) {
+        Ok(0) => Err(io::Error::other("it has ended")),
+        Err(error) if error.kind() == io::ErrorKind::WouldBlock => Err(io::ErrorKind::TimedOut.into()),
+        read => read.map(drop),
+    }
+}
+
+async fn connect(url: &str) -> Result<tokio_postgres::Client, tokio_postgres::Error> {
+    let (client, connection) = tokio_postgres::connect(url, tokio_postgres::NoTls).await?;
+    #[expect(clippy::disallowed_methods, reason = "ends with the client")]
+    tokio::spawn(connection);
+    Ok(client)
 }
 
 /// The folder of this build: `target`, wherever it is.

@@ -9,7 +9,10 @@ use std::{
 use anyhow::Context as _;
 use clap::ValueEnum;
 use http::HeaderName;
-use loadgen::{Arrivals, Generator, Live, Model, Objectives, Plan, Report, Scenario, Stack, WarmUp, knee, report};
+use loadgen::{
+    Arrivals, Generator, Live, Model, Objectives, Plan, Report, Scenario, Stack, WarmUp, knee, report,
+};
+use platform::args::duration;
 use tokio_util::sync::CancellationToken;
 
 /// The exit code of a run that missed an objective, or whose platform answered wrongly.
@@ -374,10 +377,6 @@ fn exit_code(runs: &[Report], is_search: bool) -> ExitCode {
 fn write(path: Option<&Path>, content: impl FnOnce() -> Vec<u8>) -> anyhow::Result<()> {
     let Some(path) = path else { return Ok(()) };
     std::fs::write(path, content()).with_context(|| format!("write {}", path.display()))
-}
-
-fn duration(text: &str) -> Result<Duration, humantime::DurationError> {
-    humantime::parse_duration(text)
 }
 
 #[expect(clippy::print_stdout, reason = "a command speaks to whoever called it")]

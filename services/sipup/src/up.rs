@@ -1,9 +1,10 @@
 //! `sipup up`: the whole platform on this machine.
 
-use std::path::PathBuf;
+use std::{path::PathBuf, time::Duration};
 
 use anyhow::Context as _;
 use local::{DemoUser, Limits, Options, Replicas};
+use platform::args::duration;
 
 #[derive(Debug, clap::Args)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
@@ -36,6 +37,11 @@ pub(crate) struct Args {
     /// `postgres://role:password@host:port/database`.
     #[arg(long)]
     postgres_url: Option<String>,
+
+    /// Have the replica show each commit this much later than the primary, as a busy one would: whoever reads back without a token,
+    /// or without the `sipup-lsn` of the write, sees old state for so long.
+    #[arg(long, value_name = "TIME", value_parser = duration, default_value = "0s", conflicts_with = "postgres_url")]
+    replica_delay: Duration,
 
     /// Use this Redis or Valkey cluster instead of starting one: `host:port,host:port`.
     #[arg(long)]
@@ -87,6 +93,7 @@ impl Args {
             products: self.products,
             users: demo_users(),
             postgres_url: self.postgres_url,
+            replica_delay: self.replica_delay,
             redis_url: self.redis_url,
             envoy_bin: self.envoy_bin,
             otlp_url: self.otlp_url,

@@ -27,11 +27,16 @@ pub(crate) struct Replica {
 
 impl Replica {
     /// Starts a replica of `primary` under `supervisor`, after a base backup if it is new or too far behind, and waits
-    /// until it streams.
+    /// until it streams. It shows a commit `delay` after the primary has made it.
     ///
     /// # Errors
     /// When the backup fails or the replica does not become ready.
-    pub(crate) async fn start(primary: &Primary, port: u16, supervisor: &Supervisor) -> Result<Self> {
+    pub(crate) async fn start(
+        primary: &Primary,
+        port: u16,
+        delay: Duration,
+        supervisor: &Supervisor,
+    ) -> Result<Self> {
         let superuser = primary.connect("postgres").await?;
         let password = secrets::kept_in(&primary.home.join("replicator-password"), secrets::password)?;
         let slot_is_good = prepare(&superuser, &password).await?;
@@ -43,7 +48,7 @@ impl Replica {
             copy(primary, &data, &password).await?;
         }
         let passfile = write_passfile(primary, &password)?;
-        settings::write(&primary.installation, &data, port, &own_settings(primary, &passfile))?;
+        settings::write(&primary.installation, &data, port, &own_settings(primary, &passfile, delay))?;
         let name = "postgres-replica";
         supervisor.start(primary.installation.server(name, Stage::Replica, &data))?;
         let replica = Self { port, password: primary.password.clone() };
@@ -112,7 +117,7 @@ fn write_passfile(primary: &Primary, password: &str) -> Result<PathBuf> {
     Ok(path)
 }
 
-fn own_settings(primary: &Primary, passfile: &Path) -> String {
+fn own_settings(primary: &Primary, passfile: &Path, delay: Duration) -> String {
     let retry = Duration::from_millis(200).as_millis();
     let source = format!(
         "host=127.0.0.1 port={} user={REPLICATOR} application_name=replica passfile='{}'",
@@ -125,6 +130,7 @@ fn own_settings(primary: &Primary, passfile: &Path) -> String {
         settings::quoted("primary_slot_name", SLOT),
         // How soon it looks again after its primary was away.
         settings::quoted("wal_retrieve_retry_interval", &format!("{retry}ms")),
+        settings::quoted("recovery_min_apply_delay", &format!("{}ms", delay.as_millis())),
     ]
     .concat()
 }

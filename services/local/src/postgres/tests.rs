@@ -38,7 +38,7 @@ impl Fixture {
 
     async fn both(&self, supervisor: &Supervisor) -> Result<(Primary, Replica)> {
         let primary = self.primary(supervisor).await?;
-        let replica = Replica::start(&primary, self.ports.port(1), supervisor).await?;
+        let replica = Replica::start(&primary, self.ports.port(1), Duration::ZERO, supervisor).await?;
         Ok((primary, replica))
     }
 }
@@ -85,7 +85,7 @@ async fn a_replica_streams_and_catches_up_after_a_restart_of_both() {
         .batch_execute("INSERT INTO marks DEFAULT VALUES; SELECT pg_switch_wal(); CHECKPOINT")
         .await
         .unwrap();
-    let replica = Replica::start(&primary, fixture.ports.port(1), &supervisor).await.unwrap();
+    let replica = Replica::start(&primary, fixture.ports.port(1), Duration::ZERO, &supervisor).await.unwrap();
     assert!(arrives(&replica, 2).await);
     supervisor.stop().await;
 }
@@ -113,7 +113,7 @@ async fn a_replica_whose_log_is_lost_is_made_anew() {
     };
     assert!(wait::until(READY_BOUND, is_lost).await);
     keep_for_slots(&client, "1GB").await;
-    let replica = Replica::start(&primary, fixture.ports.port(1), &supervisor).await.unwrap();
+    let replica = Replica::start(&primary, fixture.ports.port(1), Duration::ZERO, &supervisor).await.unwrap();
     assert!(arrives(&replica, 1).await);
     supervisor.stop().await;
 }

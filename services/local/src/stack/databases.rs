@@ -58,7 +58,7 @@ pub(super) async fn postgres(stack: &Stack, programs: &Programs) -> Result<Datab
         ),
         servers: format!("127.0.0.1:{},127.0.0.1:{port}/{DATABASE}", primary.port),
     };
-    let replica = Replica::start(&primary, port, &stack.supervisor);
+    let replica = Replica::start(&primary, port, stack.plan.options.replica_delay, &stack.supervisor);
     tokio::try_join!(replica, commands::migrate(stack, &database))?;
     phase.done("primary and streaming replica, schemas up to date");
     Ok(database)

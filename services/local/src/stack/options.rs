@@ -3,6 +3,7 @@
 use std::fmt;
 use std::path::PathBuf;
 use std::str::FromStr;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
@@ -99,6 +100,8 @@ pub struct Options {
     pub users: Vec<DemoUser>,
     /// A database to use instead of our own, as the role that owns it.
     pub postgres_url: Option<String>,
+    /// How much later than the primary our replica shows a commit.
+    pub replica_delay: Duration,
     /// Nodes of a cluster to use instead of our own: `host:port,host:port`.
     pub redis_url: Option<String>,
     /// An Envoy to use instead of the pinned one.
@@ -130,6 +133,7 @@ impl Options {
             products: 10_000,
             users: Vec::new(),
             postgres_url: None,
+            replica_delay: Duration::ZERO,
             redis_url: None,
             envoy_bin: None,
             otlp_url: None,

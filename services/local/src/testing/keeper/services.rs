@@ -2,6 +2,7 @@
 
 use std::io::Write;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use tempfile::TempDir;
 use tokio::sync::{Mutex, mpsc};
@@ -106,7 +107,7 @@ impl Services {
         if let Some(running) = &*replica {
             return Answer::Port(running.port);
         }
-        match Replica::start(&self.primary, self.ports.port(1), &self.supervisor).await {
+        match Replica::start(&self.primary, self.ports.port(1), Duration::ZERO, &self.supervisor).await {
             Ok(started) => Answer::Port(replica.insert(started).port),
             Err(err) => Answer::Failed(with_causes(&err)),
         }
