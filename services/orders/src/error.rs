@@ -48,6 +48,9 @@ pub(crate) enum Error {
     /// The catalogue did not answer.
     #[error("the catalogue is not available")]
     Catalog(#[source] Status),
+    /// The caller's token was not good any more when the catalogue was asked in the caller's name.
+    #[error("the token ran out, or its session ended, while the order was placed")]
+    Token(#[source] Status),
     /// The request's key can't be used.
     #[error(transparent)]
     Key(#[from] idempotency::Error),
@@ -113,12 +116,15 @@ impl ServiceError for Error {
             Self::OutOfStock(_) | Self::Unpriceable(_) | Self::Refused { .. } => Code::FailedPrecondition,
             Self::Catalog(status) => match status.code() {
                 tonic::Code::DeadlineExceeded => Code::DeadlineExceeded,
-                tonic::Code::Unavailable | tonic::Code::ResourceExhausted | tonic::Code::Cancelled => {
-                    Code::Unavailable
-                }
+                // A pod of an earlier release does not know the call, while both are there.
+                tonic::Code::Unavailable
+                | tonic::Code::ResourceExhausted
+                | tonic::Code::Cancelled
+                | tonic::Code::Unimplemented => Code::Unavailable,
                 // The request was ours: if the catalogue finds fault with it, so do we.
                 _ => Code::Internal,
             },
+            Self::Token(_) => Code::Unauthenticated,
             Self::TooManyWatches => Code::ResourceExhausted,
             Self::Key(error) => error.code(),
             Self::Db(error) => error.code(),
@@ -141,6 +147,7 @@ impl ServiceError for Error {
             Self::Refused { transition: Transition::Ship, .. } => "NOT_SHIPPABLE",
             Self::TooManyWatches => "TOO_MANY_WATCHES",
             Self::Catalog(_) => "CATALOG",
+            Self::Token(_) => "TOKEN_EXPIRED",
             Self::Key(error) => error.reason(),
             Self::Db(_) => "DATABASE",
             Self::Unexpected(_) => "INTERNAL",
@@ -162,6 +169,7 @@ impl ServiceError for Error {
             Self::Unpriceable(Unpriceable::MixedCurrencies(..) | Unpriceable::TotalTooLarge)
             | Self::Refused { .. }
             | Self::Catalog(_)
+            | Self::Token(_)
             | Self::Key(_)
             | Self::Db(_)
             | Self::Unexpected(_) => Details::default(),
@@ -283,7 +291,9 @@ mod tests {
     #[test]
     fn a_catalogue_that_is_away_is_not_our_fault_and_one_that_finds_fault_is() {
         assert_eq!(Error::Catalog(Status::unavailable("x")).code(), Code::Unavailable);
+        assert_eq!(Error::Catalog(Status::unimplemented("x")).code(), Code::Unavailable);
         assert_eq!(Error::Catalog(Status::deadline_exceeded("x")).code(), Code::DeadlineExceeded);
         assert_eq!(Error::Catalog(Status::invalid_argument("x")).code(), Code::Internal);
+        assert_eq!(Error::Token(Status::unauthenticated("x")).code(), Code::Unauthenticated);
     }
 }

@@ -15,6 +15,7 @@ use tonic::{Request, Response, Status, codegen::BoxStream};
 use uuid::Uuid;
 
 use crate::{
+    catalog::Token,
     convert::state_filter,
     draft::{OrderDraft, Sku, text},
     error::Error,
@@ -50,12 +51,13 @@ impl OrderService for OrdersGrpc {
         request: Request<pb::CreateOrderRequest>,
     ) -> Result<Response<pb::CreateOrderResponse>, Status> {
         let (caller, access) = (Caller::of(&request)?, Access::to_own_company(&request)?);
+        let token = Token::of(&request)?;
         let (metadata, _, mut message) = request.into_parts();
         let request_id = mem::take(&mut message.request_id);
         let key =
             RequestKey::required(&metadata, &request_id, "CreateOrder", &message).map_err(Error::from)?;
         let draft = OrderDraft::try_from(message).map_err(Error::from)?;
-        let placed = self.orders.create_order(&access, &caller, &key, draft).await?;
+        let placed = self.orders.create_order(&access, &caller, &token, &key, draft).await?;
         placed.respond(|response| response)
     }
 

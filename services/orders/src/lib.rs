@@ -1,6 +1,6 @@
 //! Orders of companies and the stock that they are placed against.
 //!
-//! An order is placed once for each request, at the catalogue's prices, with all its lines or not at all; stock is never oversold. This
+//! An order is placed once for each request, at what the catalogue says that it costs the company, with all its lines or not at all; stock is never oversold. This
 //! crate owns the schema `orders` and nothing else: it knows products by asking the catalogue, tells buyers by leaving jobs
 //! behind in its own transactions, and holds no lock while it asks anybody.
 //!

@@ -1,7 +1,5 @@
 //! From a draft and what the catalogue says to an order, or to the reason for each line that can't be sold.
 
-use std::collections::HashMap;
-
 use jiff::Timestamp;
 use platform::Caller;
 use uuid::Uuid;
@@ -12,14 +10,14 @@ use crate::{
     order::{Order, OrderId, OrderLine, OrderState},
 };
 
-/// What the catalogue says of a product.
+/// What the catalogue says of an item's product.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Product {
     /// Its id.
     pub id: Uuid,
     /// Its name.
     pub name: String,
-    /// The price of one unit.
+    /// What one unit costs the company at the item's quantity.
     pub price: Amount,
     /// What the price is counted in.
     pub currency: Currency,
@@ -27,8 +25,9 @@ pub struct Product {
     pub active: bool,
 }
 
-/// Products by SKU.
-pub type Products = HashMap<Sku, Product>;
+/// For each item of a draft, in their order, its product; none where no product has its SKU. Of two items with one SKU each has the price
+/// of its own quantity.
+pub type Products = Vec<Option<Product>>;
 
 /// Why a draft can't become an order.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -62,7 +61,7 @@ pub enum Unsold {
 }
 
 impl OrderDraft {
-    /// Places the draft at the prices of `products`: everything of the order, save for the stock.
+    /// Places the draft at the prices of `products`, one for each item: everything of the order, save for the stock.
     ///
     /// # Errors
     ///
@@ -106,7 +105,7 @@ fn look_up<'a>(
     let mut found = Vec::with_capacity(items.len());
     let mut unsold = Vec::new();
     for (index, item) in items.iter().enumerate() {
-        let why = match products.get(&item.sku) {
+        let why = match products.get(index).and_then(Option::as_ref) {
             Some(product) if product.active => {
                 found.push((item, product));
                 continue;
@@ -143,25 +142,31 @@ fn line(number: i16, item: &Item, product: &Product) -> Option<OrderLine> {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::HashMap;
+
     use platform::{Clock, Role};
     use proptest::prelude::*;
 
     use super::*;
     use crate::{draft::Quantity, money::MAX_MINOR};
 
-    fn products(of: impl IntoIterator<Item = (&'static str, i64, &'static str, bool)>) -> Products {
+    /// What is sold at present: SKU, price, currency, and whether it is active.
+    fn products(
+        of: impl IntoIterator<Item = (&'static str, i64, &'static str, bool)>,
+    ) -> HashMap<&'static str, Product> {
         of.into_iter()
             .map(|(sku, price, currency, active)| {
                 let (price, currency) = (Amount::new(price).unwrap(), Currency::parse(currency).unwrap());
-                (
-                    Sku::parse(sku).unwrap(),
-                    Product { id: Uuid::nil(), name: sku.to_owned(), price, currency, active },
-                )
+                (sku, Product { id: Uuid::nil(), name: sku.to_owned(), price, currency, active })
             })
             .collect()
     }
 
-    fn place(items: &[(&str, i32)], products: &Products) -> Result<Order, Unpriceable> {
+    fn place(items: &[(&str, i32)], sold: &HashMap<&str, Product>) -> Result<Order, Unpriceable> {
+        place_at(items, &items.iter().map(|(sku, _)| sold.get(sku).cloned()).collect())
+    }
+
+    fn place_at(items: &[(&str, i32)], products: &Products) -> Result<Order, Unpriceable> {
         let items = items.iter().map(|(sku, units)| ((*sku).to_owned(), *units)).collect();
         let draft = OrderDraft::new(items, String::new(), String::new()).unwrap();
         let caller = Caller {
@@ -185,6 +190,16 @@ mod tests {
             order.lines.iter().map(|line| (line.number, line.sku.as_str(), line.total.minor())).collect();
         assert_eq!(lines, [(1, "A", 10), (2, "B", 7), (3, "A", 15)]);
         assert_eq!((order.total.minor(), order.state), (32, OrderState::Placed));
+    }
+
+    #[test]
+    fn lines_of_one_sku_are_charged_what_each_quantity_costs() {
+        let sold = products([("A", 100, "EUR", true)]);
+        let at = |minor| Some(Product { price: Amount::new(minor).unwrap(), ..sold["A"].clone() });
+        let order = place_at(&[("A", 1), ("A", 10)], &vec![at(100), at(80)]).unwrap();
+        let lines: Vec<_> =
+            order.lines.iter().map(|line| (line.unit_price.minor(), line.total.minor())).collect();
+        assert_eq!((lines, order.total.minor()), (vec![(100, 100), (80, 800)], 900));
     }
 
     #[test]

@@ -14,7 +14,7 @@ use prost::Message;
 use proto::orders::v1 as pb;
 
 use crate::{
-    catalog::Catalog,
+    catalog::{Catalog, Token},
     draft::OrderDraft,
     error::Error,
     mail,
@@ -37,7 +37,7 @@ impl Orders {
         Self { db, clock, catalog, metrics }
     }
 
-    /// Places `draft` at the catalogue's prices, once for `key`.
+    /// Places `draft` at what the catalogue says that it costs the company of `token`, once for `key`.
     ///
     /// # Errors
     ///
@@ -47,11 +47,12 @@ impl Orders {
         &self,
         access: &Access,
         caller: &Caller,
+        token: &Token,
         key: &RequestKey,
         draft: OrderDraft,
     ) -> Result<Outcome<pb::CreateOrderResponse>, Error> {
         // On the heap, because it is large, and every layer around it would move it.
-        let outcome = Box::pin(self.place_once(access, caller, key, draft)).await;
+        let outcome = Box::pin(self.place_once(access, caller, token, key, draft)).await;
         if let Err(error) = &outcome {
             self.metrics.refused(error);
         }
@@ -62,11 +63,12 @@ impl Orders {
         &self,
         access: &Access,
         caller: &Caller,
+        token: &Token,
         key: &RequestKey,
         draft: OrderDraft,
     ) -> Result<Outcome<pb::CreateOrderResponse>, Error> {
         // Before the transaction: no lock is held while another service is asked.
-        let products = self.catalog.products(&draft, access.session.position()).await;
+        let products = self.catalog.products(&draft, token, access.session.position()).await;
         let placed = products.and_then(|products| {
             Ok(draft.place(&products, OrderId::new(&self.clock), caller, self.clock.now())?)
         });

@@ -7,6 +7,7 @@ mod faults;
 mod figures;
 mod history;
 mod keys;
+mod prices;
 mod queries;
 mod race;
 mod refusals;

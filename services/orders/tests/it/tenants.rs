@@ -89,7 +89,7 @@ async fn roles_do_what_is_theirs() {
 }
 
 #[tokio::test]
-async fn the_catalogue_is_asked_once_without_the_buyers_token_and_with_a_deadline() {
+async fn the_catalogue_is_asked_once_in_the_buyers_name_and_with_a_deadline() {
     let world = World::new().await;
     world.sell("A", 100, 10).await;
     let buyer = world.buyer();
@@ -101,7 +101,7 @@ async fn the_catalogue_is_asked_once_without_the_buyers_token_and_with_a_deadlin
     let calls = world.catalog.calls();
     assert_eq!(calls.len(), 1);
     let header = |name: &str| calls[0].get(name).map(|value| value.to_str().unwrap());
-    assert_eq!(header("authorization"), None);
+    assert_eq!(header("authorization"), Some(buyer.authorization().as_str()));
     assert_eq!(header("grpc-accept-encoding"), None, "compressing costs more than it spares");
     assert!(header("grpc-timeout").is_some_and(|left| left.ends_with('m') && left.len() <= 6), "{calls:?}");
     // What the caller has seen, the catalogue must not fall behind.

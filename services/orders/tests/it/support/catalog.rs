@@ -7,9 +7,7 @@ use std::{
 };
 
 use proto::{
-    catalog::v1::{
-        self as pb, catalog_service_server::CatalogService, catalog_service_server::CatalogServiceServer,
-    },
+    catalog::v1::{self as pb, price_service_server::PriceService, price_service_server::PriceServiceServer},
     r#type::v1::Money,
 };
 use tokio::{net::TcpListener, sync::oneshot, task::JoinHandle};
@@ -30,8 +28,19 @@ struct Shelf(Arc<Mutex<Known>>);
 
 #[derive(Default)]
 struct Known {
-    products: HashMap<String, pb::Product>,
+    products: HashMap<String, pb::PricedItem>,
+    agreed: Vec<Agreed>,
+    /// What it answers next, once.
+    refusal: Option<Status>,
     calls: Vec<MetadataMap>,
+}
+
+/// What one unit costs whoever comes with a token, from a quantity on.
+struct Agreed {
+    token: String,
+    sku: String,
+    from: i32,
+    price: i64,
 }
 
 impl StubCatalog {
@@ -50,7 +59,7 @@ impl StubCatalog {
     fn serve(&self, listener: TcpListener) {
         let (stop, stopped) = oneshot::channel();
         let server = tonic::transport::Server::builder()
-            .add_service(CatalogServiceServer::new(self.shelf.clone()))
+            .add_service(PriceServiceServer::new(self.shelf.clone()))
             .serve_with_incoming_shutdown(TcpListenerStream::new(listener), async { drop(stopped.await) });
         let task = tokio::spawn(async { server.await.unwrap() });
         *self.running.lock().unwrap() = Some((stop, task));
@@ -76,19 +85,32 @@ impl StubCatalog {
     /// Adds a product, or gives it another price.
     pub(crate) fn put(&self, sku: &str, price: i64, currency: &str, active: bool) {
         let mut known = self.shelf.0.lock().unwrap();
-        let id =
-            known.products.get(sku).map_or_else(|| Uuid::now_v7().to_string(), |product| product.id.clone());
+        let id = known
+            .products
+            .get(sku)
+            .map_or_else(|| Uuid::now_v7().to_string(), |product| product.product_id.clone());
         known.products.insert(
             sku.to_owned(),
-            pb::Product {
-                id,
+            pb::PricedItem {
                 sku: sku.to_owned(),
+                product_id: id,
                 name: format!("Product {sku}"),
-                price: Some(Money { currency_code: currency.to_owned(), minor_units: price }),
-                active: Some(active),
+                list_price: Some(Money { currency_code: currency.to_owned(), minor_units: price }),
+                active,
                 ..Default::default()
             },
         );
+    }
+
+    /// Gives whoever comes with the header `token` a price of their own, from a quantity on. Smaller quantities first.
+    pub(crate) fn agree(&self, token: &str, sku: &str, from: i32, price: i64) {
+        let agreed = Agreed { token: token.to_owned(), sku: sku.to_owned(), from, price };
+        self.shelf.0.lock().unwrap().agreed.push(agreed);
+    }
+
+    /// Answers the next call with `refusal`.
+    pub(crate) fn refuse(&self, refusal: Status) {
+        self.shelf.0.lock().unwrap().refusal = Some(refusal);
     }
 
     /// The metadata of every call so far.
@@ -98,95 +120,101 @@ impl StubCatalog {
 }
 
 #[tonic::async_trait]
-impl CatalogService for Shelf {
-    async fn batch_get_products(
+impl PriceService for Shelf {
+    async fn price_items(
         &self,
-        request: Request<pb::BatchGetProductsRequest>,
-    ) -> Result<Response<pb::BatchGetProductsResponse>, Status> {
+        request: Request<pb::PriceItemsRequest>,
+    ) -> Result<Response<pb::PriceItemsResponse>, Status> {
         let mut known = self.0.lock().unwrap();
         known.calls.push(request.metadata().clone());
-        let mut answer = pb::BatchGetProductsResponse::default();
-        for sku in request.into_inner().skus {
-            match known.products.get(&sku) {
-                Some(product) => answer.products.push(product.clone()),
-                None => answer.not_found.push(sku),
-            }
+        if let Some(refusal) = known.refusal.take() {
+            return Err(refusal);
+        }
+        let token = request.metadata().get("authorization").map(|value| value.to_str().unwrap().to_owned());
+        let mut answer = pb::PriceItemsResponse::default();
+        for item in request.into_inner().items {
+            let Some(product) = known.products.get(&item.sku) else {
+                answer.not_found.push(item.sku);
+                continue;
+            };
+            let agreed = known.agreed.iter().rev().find(|agreed| {
+                Some(&agreed.token) == token.as_ref()
+                    && agreed.sku == item.sku
+                    && agreed.from <= item.quantity
+            });
+            let unit_price = match (agreed, &product.list_price) {
+                (Some(agreed), Some(list)) => Some(Money { minor_units: agreed.price, ..list.clone() }),
+                (_, list) => list.clone(),
+            };
+            answer.items.push(pb::PricedItem { quantity: item.quantity, unit_price, ..product.clone() });
         }
         Ok(Response::new(answer))
     }
 
-    async fn get_product(
+    async fn get_price_list(
         &self,
-        _: Request<pb::GetProductRequest>,
-    ) -> Result<Response<pb::GetProductResponse>, Status> {
+        _: Request<pb::GetPriceListRequest>,
+    ) -> Result<Response<pb::GetPriceListResponse>, Status> {
         Err(unused())
     }
 
-    async fn list_products(
+    async fn list_price_lists(
         &self,
-        _: Request<pb::ListProductsRequest>,
-    ) -> Result<Response<pb::ListProductsResponse>, Status> {
+        _: Request<pb::ListPriceListsRequest>,
+    ) -> Result<Response<pb::ListPriceListsResponse>, Status> {
         Err(unused())
     }
 
-    async fn create_product(
+    async fn create_price_list(
         &self,
-        _: Request<pb::CreateProductRequest>,
-    ) -> Result<Response<pb::CreateProductResponse>, Status> {
+        _: Request<pb::CreatePriceListRequest>,
+    ) -> Result<Response<pb::CreatePriceListResponse>, Status> {
         Err(unused())
     }
 
-    async fn update_product(
+    async fn update_price_list(
         &self,
-        _: Request<pb::UpdateProductRequest>,
-    ) -> Result<Response<pb::UpdateProductResponse>, Status> {
+        _: Request<pb::UpdatePriceListRequest>,
+    ) -> Result<Response<pb::UpdatePriceListResponse>, Status> {
         Err(unused())
     }
 
-    async fn delete_product(&self, _: Request<pb::DeleteProductRequest>) -> Result<Response<()>, Status> {
-        Err(unused())
-    }
-
-    async fn batch_create_products(
+    async fn delete_price_list(
         &self,
-        _: Request<pb::BatchCreateProductsRequest>,
-    ) -> Result<Response<pb::BatchCreateProductsResponse>, Status> {
+        _: Request<pb::DeletePriceListRequest>,
+    ) -> Result<Response<()>, Status> {
         Err(unused())
     }
 
-    async fn get_category(
+    async fn list_prices(
         &self,
-        _: Request<pb::GetCategoryRequest>,
-    ) -> Result<Response<pb::GetCategoryResponse>, Status> {
+        _: Request<pb::ListPricesRequest>,
+    ) -> Result<Response<pb::ListPricesResponse>, Status> {
         Err(unused())
     }
 
-    async fn list_categories(
+    async fn batch_set_prices(
         &self,
-        _: Request<pb::ListCategoriesRequest>,
-    ) -> Result<Response<pb::ListCategoriesResponse>, Status> {
+        _: Request<pb::BatchSetPricesRequest>,
+    ) -> Result<Response<pb::BatchSetPricesResponse>, Status> {
         Err(unused())
     }
 
-    async fn create_category(
+    async fn list_price_list_assignments(
         &self,
-        _: Request<pb::CreateCategoryRequest>,
-    ) -> Result<Response<pb::CreateCategoryResponse>, Status> {
+        _: Request<pb::ListPriceListAssignmentsRequest>,
+    ) -> Result<Response<pb::ListPriceListAssignmentsResponse>, Status> {
         Err(unused())
     }
 
-    async fn update_category(
+    async fn batch_assign_price_lists(
         &self,
-        _: Request<pb::UpdateCategoryRequest>,
-    ) -> Result<Response<pb::UpdateCategoryResponse>, Status> {
-        Err(unused())
-    }
-
-    async fn delete_category(&self, _: Request<pb::DeleteCategoryRequest>) -> Result<Response<()>, Status> {
+        _: Request<pb::BatchAssignPriceListsRequest>,
+    ) -> Result<Response<pb::BatchAssignPriceListsResponse>, Status> {
         Err(unused())
     }
 }
 
 fn unused() -> Status {
-    Status::unimplemented("orders are placed by BatchGetProducts alone")
+    Status::unimplemented("orders are placed by PriceItems alone")
 }

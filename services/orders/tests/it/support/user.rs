@@ -94,6 +94,11 @@ impl User {
         Issuer::with_token(message, &self.token)
     }
 
+    /// The header that this user's requests carry.
+    pub(crate) fn authorization(&self) -> String {
+        format!("Bearer {}", self.token)
+    }
+
     /// The order service, for calls that are not spelt out here.
     pub(crate) fn orders(&self) -> OrderServiceClient<Channel> {
         self.orders.clone()
