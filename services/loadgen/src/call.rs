@@ -5,7 +5,12 @@ use std::{borrow::Cow, fmt, sync::Arc};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use crate::{scenario::Step, user::User};
+use crate::{
+    orders_report::{File, NOT_MADE, Report, ReportWish},
+    price::Priced,
+    scenario::Step,
+    user::User,
+};
 
 /// How a call travels.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -32,19 +37,41 @@ pub(crate) enum Service {
     Auth,
     Catalog,
     Orders,
+    Jobs,
 }
 
 /// What is sent. Products are named by their number in the [`World`](crate::world::World).
 #[derive(Clone, Debug)]
 pub(crate) enum Call {
-    List { category: usize },
-    Search { max_price: i64 },
-    View { product: u32 },
-    Prices { products: Vec<u32> },
+    List {
+        category: usize,
+    },
+    Search {
+        max_price: i64,
+    },
+    View {
+        product: u32,
+    },
+    /// Products and quantities.
+    Prices {
+        items: Vec<(u32, i32)>,
+    },
     Order(Arc<Wish>),
-    ReadOrder { id: String },
-    Watch { id: String },
+    ReadOrder {
+        id: String,
+    },
+    Watch {
+        id: String,
+    },
     History,
+    AskReport(Arc<ReportWish>),
+    LookAtReport {
+        id: String,
+    },
+    Download {
+        id: String,
+    },
+    Reports,
     Me,
 }
 
@@ -52,8 +79,16 @@ pub(crate) enum Call {
 #[derive(Debug)]
 pub(crate) struct Wish {
     pub(crate) key: Uuid,
-    /// Products and quantities.
-    pub(crate) items: Vec<(u32, i32)>,
+    pub(crate) items: Vec<WishedItem>,
+}
+
+/// One item of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct WishedItem {
+    pub(crate) product: u32,
+    pub(crate) quantity: i32,
+    /// What the user was told that one unit costs.
+    pub(crate) told: Option<i64>,
 }
 
 impl Call {
@@ -62,12 +97,20 @@ impl Call {
         if matches!(self, Self::Watch { .. }) { Transport::Grpc } else { user.transport }
     }
 
+    /// Whether it is about something that the user was told exists.
+    pub(crate) fn is_of_own(&self) -> bool {
+        matches!(self, Self::ReadOrder { .. } | Self::LookAtReport { .. } | Self::Download { .. })
+    }
+
     pub(crate) fn service(&self) -> Service {
         match self {
             Self::List { .. } | Self::Search { .. } | Self::View { .. } | Self::Prices { .. } => {
                 Service::Catalog
             }
             Self::Order(_) | Self::ReadOrder { .. } | Self::Watch { .. } | Self::History => Service::Orders,
+            Self::AskReport(_) | Self::LookAtReport { .. } | Self::Download { .. } | Self::Reports => {
+                Service::Jobs
+            }
             Self::Me => Service::Auth,
         }
     }
@@ -82,6 +125,10 @@ impl Call {
             Self::ReadOrder { .. } => Step::ReadOrder,
             Self::Watch { .. } => Step::Watch,
             Self::History => Step::History,
+            Self::AskReport(_) => Step::Report,
+            Self::LookAtReport { .. } => Step::AwaitReport,
+            Self::Download { .. } => Step::DownloadReport,
+            Self::Reports => Step::Reports,
             Self::Me => Step::Me,
         }
     }
@@ -91,9 +138,13 @@ impl Call {
 #[derive(Clone, Debug)]
 pub(crate) enum Answer {
     Product(Product),
-    Products { found: Vec<Product>, missing: usize },
+    Products(Vec<Product>),
+    Priced { items: Vec<Priced>, missing: usize },
     Order(Order),
     Orders(Vec<Order>),
+    Report(Report),
+    Reports(Vec<Report>),
+    File(File),
     Me { user: String, company: String },
 }
 
@@ -162,7 +213,7 @@ impl Failure {
 pub(crate) enum Outcome {
     /// Answered, and the answer is right.
     Right,
-    /// Answered with a reason of the business: not enough in stock.
+    /// Answered with a reason of the business: not enough in stock, or as many reports as may be are under way.
     Declined,
     /// Refused by a limit.
     Limited(Failure),
@@ -177,11 +228,18 @@ pub(crate) enum Outcome {
 impl Outcome {
     pub(crate) fn of(failure: Failure) -> Self {
         match (&*failure.code, &*failure.reason) {
+            ("FAILED_PRECONDITION", "OUT_OF_STOCK") | ("RESOURCE_EXHAUSTED", "TOO_MANY_REPORTS") => {
+                Self::Declined
+            }
             ("RESOURCE_EXHAUSTED", "TOO_MANY_CALLS") => Self::Shed(failure),
             ("RESOURCE_EXHAUSTED", _) => Self::Limited(failure),
-            ("FAILED_PRECONDITION", "OUT_OF_STOCK") => Self::Declined,
             _ => Self::Failed(failure),
         }
+    }
+
+    /// What an answer is that did not pass its check.
+    pub(crate) fn of_check(failure: Failure) -> Self {
+        if failure.code == NOT_MADE { Self::Failed(failure) } else { Self::Wrong(failure) }
     }
 
     pub(crate) fn failure(&self) -> Option<&Failure> {

@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use crate::{
-    call::{Answer, Call, Failure, Order, Product, Wish},
+    call::{Answer, Call, Failure, Order, Product, Wish, WishedItem},
+    orders_report,
+    price::{self, Priced},
     user::User,
     world::World,
 };
@@ -18,27 +20,28 @@ pub(crate) fn check(user: &mut User, world: &World, call: &Call, answer: &Answer
             require(seen.id == world.product(*product).id, "PRODUCT", || format!("another id: {seen:?}"))?;
             look(user, world, seen)
         }
-        (Call::List { .. }, Answer::Products { found, .. }) => {
+        (Call::List { .. }, Answer::Products(found)) => {
             let sorted = found.is_sorted_by(|one, next| one.sku < next.sku);
             require(sorted, "ORDER_OF_LIST", || "the list is not in the order of SKUs".to_owned())?;
             found.iter().try_for_each(|seen| look(user, world, seen))
         }
-        (Call::Search { max_price }, Answer::Products { found, .. }) => {
+        (Call::Search { max_price }, Answer::Products(found)) => {
             let fits = found.iter().all(|seen| seen.price <= *max_price) && !found.is_empty();
             require(fits, "FILTER", || format!("the list is empty or holds prices above {max_price}"))?;
             let sorted = found.is_sorted_by(|one, next| one.price >= next.price);
             require(sorted, "ORDER_OF_LIST", || "the list is not in the order of prices".to_owned())?;
             found.iter().try_for_each(|seen| look(user, world, seen))
         }
-        (Call::Prices { products }, Answer::Products { found, missing }) => {
-            let asked = products.iter().map(|number| &world.product(*number).sku);
-            let same = *missing == 0 && asked.eq(found.iter().map(|seen| &seen.sku));
-            require(same, "PRODUCT", || format!("not the SKUs asked for, {missing} missing"))?;
-            found.iter().try_for_each(|seen| look(user, world, seen))
+        (Call::Prices { items }, Answer::Priced { items: seen, missing }) => {
+            priced(user, world, items, seen, *missing)
         }
         (Call::Order(wish), Answer::Order(order)) => placed(user, world, wish, order),
         (Call::ReadOrder { id }, Answer::Order(order)) => read(user, id, order),
         (Call::History, Answer::Orders(orders)) => history(user, orders),
+        (Call::AskReport(wish), Answer::Report(report)) => orders_report::asked(user, wish, report),
+        (Call::LookAtReport { id }, Answer::Report(report)) => orders_report::looked_at(user, id, report),
+        (Call::Download { .. }, Answer::File(file)) => orders_report::fetched(user, file),
+        (Call::Reports, Answer::Reports(reports)) => orders_report::listed(user, reports),
         (Call::Me, Answer::Me { user: id, company }) => {
             let own = *id == user.identity.user_id && *company == user.identity.company_id;
             require(own, "FOREIGN", || format!("user {id} of company {company}"))
@@ -64,17 +67,19 @@ fn look(user: &mut User, world: &World, seen: &Product) -> Checked {
 fn placed(user: &mut User, world: &World, wish: &Arc<Wish>, order: &Order) -> Checked {
     own(user, order)?;
     let lines_fit = order.lines.len() == wish.items.len()
-        && order.lines.iter().zip(&wish.items).all(|(line, (product, quantity))| {
-            line.sku == world.product(*product).sku && line.quantity == *quantity
+        && order.lines.iter().zip(&wish.items).all(|(line, item)| {
+            line.sku == world.product(item.product).sku && line.quantity == item.quantity
         });
     require(lines_fit, "LINES", || format!("order {} does not have the lines asked for", order.id))?;
     sums(order)?;
-    for (line, (product, _)) in order.lines.iter().zip(&wish.items) {
-        let known = world.product(*product);
-        // A price that differs is right only for a version of the product that this user can't have seen yet.
-        let may_differ = user.last_seen(*product).is_some_and(|version| version > known.version);
-        require(may_differ || line.unit_price == known.price, "PRICE", || {
-            format!("{} at {}, the catalogue said {}", line.sku, line.unit_price, known.price)
+    for (line, item) in order.lines.iter().zip(&wish.items) {
+        let WishedItem { product, quantity, told } = *item;
+        // A price that differs is right only for a version of the product that the tool does not know.
+        let may_differ = user.may_have_changed(product, world.product(product));
+        let price = told.or_else(|| price::unit_price(user, world, product, quantity));
+        let is_charged = price.is_none_or(|price| line.unit_price == price);
+        require(may_differ || is_charged, "PRICE", || {
+            format!("{quantity} of {} at {}, the price was {price:?}", line.sku, line.unit_price)
         })?;
     }
     let before = user.order.as_ref().filter(|before| before.wish.key == wish.key);
@@ -82,6 +87,22 @@ fn placed(user: &mut User, world: &World, wish: &Arc<Wish>, order: &Order) -> Ch
         format!("a second order {} under the key {}", order.id, wish.key)
     })?;
     user.placed(wish, order);
+    Ok(())
+}
+
+fn priced(user: &mut User, world: &World, items: &[(u32, i32)], seen: &[Priced], missing: usize) -> Checked {
+    require(missing == 0 && seen.len() == items.len(), "PRODUCT", || {
+        format!("{} of {} items have a price, {missing} are not found", seen.len(), items.len())
+    })?;
+    for ((number, quantity), seen) in items.iter().zip(seen) {
+        price::check(user, world, *number, *quantity, seen)?;
+    }
+    let told = items.iter().zip(seen).map(|((product, quantity), seen)| WishedItem {
+        product: *product,
+        quantity: *quantity,
+        told: Some(seen.unit_price),
+    });
+    user.was_told(told);
     Ok(())
 }
 
@@ -122,7 +143,7 @@ fn sums(order: &Order) -> Checked {
     })
 }
 
-fn require(holds: bool, what: &'static str, detail: impl FnOnce() -> String) -> Checked {
+pub(crate) fn require(holds: bool, what: &'static str, detail: impl FnOnce() -> String) -> Checked {
     if holds { Ok(()) } else { Err(Failure::new(what, detail())) }
 }
 

@@ -12,7 +12,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use platform::Tasks;
+use platform::{Clock, Tasks};
 use rand::{RngExt as _, SeedableRng as _, rngs::StdRng};
 use tokio_util::sync::CancellationToken;
 
@@ -70,7 +70,13 @@ impl Engine {
     pub(crate) async fn run(self: &Arc<Self>, plan: &Plan, users: Vec<User>, stop: CancellationToken) {
         let tasks = Tasks::new(stop.clone());
         let (engine, plan, of_calls) = (Arc::clone(self), plan.clone(), tasks.clone());
-        let starter = Starter { engine, tasks: of_calls, runtime: tokio::runtime::Handle::current(), stop };
+        let starter = Starter {
+            engine,
+            tasks: of_calls,
+            runtime: tokio::runtime::Handle::current(),
+            clock: Clock::system(),
+            stop,
+        };
         let timeout = plan.timeout;
         let (ended, end) = tokio::sync::oneshot::channel();
         thread::spawn(move || {
@@ -102,13 +108,13 @@ impl Engine {
         match self.wire.send(user, &self.world, call).await {
             Ok(reply) => {
                 let checked = check(user, &self.world, call, &reply.answer);
-                if reply.position.is_some() && matches!(call, Call::Order(_)) {
+                if reply.position.is_some() && matches!(call, Call::Order(_) | Call::AskReport(_)) {
                     user.lsn = reply.position;
                 }
-                checked.map_or_else(Outcome::Wrong, |()| Outcome::Right)
+                checked.map_or_else(Outcome::of_check, |()| Outcome::Right)
             }
-            // An order that was placed and is gone is worse than an error.
-            Err(failure) if failure.code == "NOT_FOUND" && matches!(call, Call::ReadOrder { .. }) => {
+            // What the user was promised and is gone is worse than an error.
+            Err(failure) if failure.code == "NOT_FOUND" && call.is_of_own() => {
                 Outcome::Wrong(Failure::new("LOST", failure.message))
             }
             Err(failure) => Outcome::of(failure),
@@ -150,6 +156,7 @@ struct Starter {
     engine: Arc<Engine>,
     tasks: Tasks,
     runtime: tokio::runtime::Handle,
+    clock: Clock,
     stop: CancellationToken,
 }
 
@@ -247,7 +254,7 @@ impl Starter {
         random: &mut StdRng,
         send: &Sender<Back>,
     ) {
-        let call = user.next(&plan.scenario, &self.engine.world, random);
+        let call = user.next(&plan.scenario, &self.engine.world, self.clock.now(), random);
         self.engine.recorder().sent(intended);
         let (engine, send) = (Arc::clone(&self.engine), send.clone());
         let _inside = self.runtime.enter();

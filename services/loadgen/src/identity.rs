@@ -40,6 +40,8 @@ pub(crate) struct Identity {
     pub(crate) user_id: String,
     pub(crate) company_id: String,
     tokens: ArcSwap<Tokens>,
+    /// Whether its company was made for this run, so that nobody has agreed anything with it.
+    pub(crate) is_new: bool,
     /// Signs this user's tokens, if it is none of the platform's.
     mint: Option<Arc<Mint>>,
 }
@@ -73,7 +75,14 @@ impl Tokens {
 
 impl Identity {
     fn new(account: Account, user_id: String, company_id: String, tokens: Tokens) -> Self {
-        Self { account, user_id, company_id, tokens: ArcSwap::from_pointee(tokens), mint: None }
+        Self {
+            account,
+            user_id,
+            company_id,
+            tokens: ArcSwap::from_pointee(tokens),
+            is_new: false,
+            mint: None,
+        }
     }
 
     /// The header that proves who calls.
@@ -131,6 +140,13 @@ pub(crate) fn somebody(user_id: &str, company_id: &str) -> Arc<Identity> {
     let account = Account { email: "a@example.com".into(), password: "password".into() };
     let tokens = Tokens::of(TokenPair::default()).unwrap();
     Arc::new(Identity::new(account, user_id.into(), company_id.into(), tokens))
+}
+
+/// Somebody whose company was made for this run.
+#[cfg(test)]
+pub(crate) fn newcomer(user_id: &str, company_id: &str) -> Arc<Identity> {
+    let identity = Arc::into_inner(somebody(user_id, company_id)).unwrap();
+    Arc::new(Identity { is_new: true, ..identity })
 }
 
 #[cfg(test)]

@@ -101,6 +101,8 @@ pub struct Plan {
     pub version: String,
     /// Whether the stack's seller fills up the stock first, so that orders are not declined.
     pub restock: bool,
+    /// Whether the stack's seller agrees prices with every second company of the identities first, so that each price can be judged.
+    pub agree_prices: bool,
 }
 
 impl Plan {
@@ -134,6 +136,7 @@ impl Plan {
             stack: None,
             version: String::new(),
             restock: false,
+            agree_prices: false,
         }
     }
 
@@ -193,8 +196,10 @@ impl Plan {
         if self.full_rate() > 1e6 {
             return Err(Error::invalid("rate", "must be at most 1,000,000 calls per second"));
         }
-        if self.restock && self.stack.is_none() {
-            return Err(Error::invalid("restock", "needs the stack, whose seller it logs in as"));
+        for (field, wanted) in [("restock", self.restock), ("agree prices", self.agree_prices)] {
+            if wanted && self.stack.is_none() {
+                return Err(Error::invalid(field, "needs the stack, whose seller it logs in as"));
+            }
         }
         Ok(())
     }

@@ -7,26 +7,21 @@ use std::{
 
 use futures::{StreamExt as _, stream};
 use platform::Clock;
-use proto::orders::v1::{
-    BatchAdjustInventoryRequest, InventoryAdjustment, inventory_service_client::InventoryServiceClient,
-};
 use rand::{RngExt as _, SeedableRng as _, rngs::StdRng};
 use tokio_util::sync::CancellationToken;
-use tonic::transport::Channel;
 
 use crate::{
     call::{Outcome, Transport},
     engine::{Engine, Streams},
-    error::{Error, Result},
-    identity::{Account, Identities, Identity, IdentityFile, Mint, log_in},
+    error::Result,
+    identity::{Identities, Identity, IdentityFile, Mint},
     live::{Live, Snapshot},
     overlay::{Overlay, Watch},
     plan::{Plan, WarmUp},
     recorder::{Key, Recorder, Sample, Sight},
     report::{Evidence, Report},
     scenario::Step,
-    stack::Stack,
-    usage,
+    seller, usage,
     user::User,
     wire::{Wire, WireOptions},
     world::World,
@@ -38,10 +33,6 @@ const TICK: Duration = Duration::from_secs(1);
 const RENEW_EVERY: Duration = Duration::from_secs(5);
 /// Tokens renewed at once.
 const RENEW_AT_ONCE: usize = 16;
-/// Units added to the stock of each product.
-const UNITS: i32 = 100_000;
-/// Adjustments in one call.
-const BATCH: usize = 1_000;
 
 /// Prepares and runs `plan`. For one run; several share the preparation of a [`Generator`].
 ///
@@ -88,10 +79,8 @@ impl Generator {
             (Identities::prepare(wire.channels(), count, &file, &progress).await?, Some(file))
         };
         let channel = || wire.channels()[0].clone();
-        let world = World::read(channel(), &identities.all[0], plan.scenario.sku_skew).await?;
-        if let Some(stack) = plan.stack.as_ref().filter(|_| plan.restock) {
-            restock(channel(), stack, &world).await?;
-        }
+        let mut world = World::read(channel(), &identities.all[0], plan.scenario.sku_skew).await?;
+        world.agreements = seller::prepare(plan, channel(), &world, &identities).await?;
         Ok(Self { wire: Arc::new(wire), world: Arc::new(world), identities, file, clock })
     }
 
@@ -134,7 +123,16 @@ impl Generator {
         let identities = &self.identities;
         Ok(Report::of(
             plan,
-            &Evidence { started, lasted, cpu, overlay, identities, recorder: &recorder, ended_early },
+            &Evidence {
+                started,
+                lasted,
+                cpu,
+                overlay,
+                identities,
+                agreements: &self.world.agreements,
+                recorder: &recorder,
+                ended_early,
+            },
         ))
     }
 
@@ -190,28 +188,4 @@ async fn tell(engine: &Engine, plan: &Plan, live: &Live) {
         let snapshot = Snapshot::of(&mut engine.recorder(), engine.began.elapsed(), plan);
         live.tick(&snapshot);
     }
-}
-
-/// Fills up the stock as the demo's seller.
-async fn restock(channel: Channel, stack: &Stack, world: &World) -> Result<()> {
-    let refused = |code: String, message: String| Error::Refused { what: "fill up the stock", code, message };
-    let seller = stack.users.iter().find(|user| user.role == "seller");
-    let seller = seller.ok_or_else(|| Error::invalid("restock", "the stack names no seller"))?;
-    let account = Account { email: seller.email.clone(), password: seller.password.clone() };
-    let seller = log_in(channel.clone(), account)
-        .await
-        .map_err(|failure| refused(failure.code.into_owned(), failure.message))?;
-    let mut client = InventoryServiceClient::new(channel);
-    for batch in world.products.chunks(BATCH) {
-        let adjustment =
-            |product: &crate::call::Product| InventoryAdjustment { sku: product.sku.clone(), delta: UNITS };
-        let mut request = tonic::Request::new(BatchAdjustInventoryRequest {
-            adjustments: batch.iter().map(adjustment).collect(),
-            request_id: uuid::Uuid::new_v4().to_string(),
-        });
-        request.metadata_mut().insert("authorization", seller.authorization());
-        let reply = client.batch_adjust_inventory(request).await;
-        reply.map_err(|status| refused(format!("{:?}", status.code()), status.message().to_owned()))?;
-    }
-    Ok(())
 }

@@ -51,7 +51,7 @@ pub enum Step {
     Search,
     /// One product.
     View,
-    /// Ten products by SKU.
+    /// What one to five units of ten products cost the company. An order that comes next in the journey is of these.
     Prices,
     /// Places an order of one to three lines, with an idempotency key.
     Order,
@@ -65,6 +65,16 @@ pub enum Step {
     Watch,
     /// A page of the company's orders, newest first.
     History,
+    /// Asks for a report of the company's orders, with an idempotency key.
+    Report,
+    /// Looks whether the report is ready; takes as many clicks as that takes. Without a report under way, reads the list of reports.
+    #[serde(rename = "await report")]
+    AwaitReport,
+    /// Fetches the report's file. Without a report that is ready, reads the list of reports.
+    #[serde(rename = "download report")]
+    DownloadReport,
+    /// A page of the company's reports, newest first.
+    Reports,
     /// Who the user is.
     Me,
     /// The next pair of tokens, when the access token nears its end. Not for scenarios: it happens by itself.
@@ -86,6 +96,10 @@ impl fmt::Display for Step {
             Self::RepeatOrder => "repeat order",
             Self::ReadOrder => "read order",
             Self::History => "history",
+            Self::Report => "report",
+            Self::AwaitReport => "await report",
+            Self::DownloadReport => "download report",
+            Self::Reports => "reports",
             Self::Me => "me",
             Self::Refresh => "refresh",
             Self::Watch => "watch",

@@ -1,7 +1,10 @@
 //! A platform in miniature, in memory, that knows how long it held each answer and lies when it is told to: what the instrument is
 //! checked against.
 
+mod inventory;
 mod platform;
+mod prices;
+mod reports;
 mod watch;
 
 use std::{
@@ -38,6 +41,20 @@ pub enum Lie {
     LostOrder,
     /// A watch that leaves an event out.
     LostEvent,
+    /// Prices that were agreed with another company.
+    OthersPrice,
+    /// The price of one unit for any quantity.
+    NoTier,
+    /// An order at another price than was told.
+    OtherCharge,
+    /// A report that leaves an order out.
+    ReportWithoutOrder,
+    /// A report with an order of another company.
+    ForeignLine,
+    /// A report whose digest is not that of its file.
+    OtherDigest,
+    /// A report that counts more rows than its file has.
+    OtherRows,
 }
 
 /// What becomes of a watch after its first event.
@@ -63,6 +80,10 @@ pub struct Behaviour {
     pub limit_every: u64,
     /// What becomes of a watch after its first event.
     pub watch: WatchEnd,
+    /// Refuses every so-manieth report because too many are under way; 0 refuses none.
+    pub refuse_reports_every: u64,
+    /// Whether reports are given up instead of made.
+    pub reports_fail: bool,
     /// Products in its catalogue.
     pub products: u32,
 }

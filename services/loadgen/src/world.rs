@@ -10,6 +10,7 @@ use crate::{
     error::{Error, Result},
     identity::Identity,
     popularity::Popularity,
+    price::Agreements,
     wire::grpc,
 };
 
@@ -26,6 +27,8 @@ pub(crate) struct World {
     pub(crate) categories: Vec<String>,
     by_sku: HashMap<String, u32>,
     pub(crate) popularity: Popularity,
+    /// What companies pay.
+    pub(crate) agreements: Agreements,
 }
 
 impl World {
@@ -36,7 +39,13 @@ impl World {
         let by_sku = (0..).zip(&products).map(|(number, product)| (product.sku.clone(), number)).collect();
         let categories: BTreeSet<String> = products.iter().map(|product| product.category.clone()).collect();
         let popularity = Popularity::new(products.len(), skew);
-        Ok(Self { products, categories: categories.into_iter().collect(), by_sku, popularity })
+        Ok(Self {
+            products,
+            categories: categories.into_iter().collect(),
+            by_sku,
+            popularity,
+            agreements: Agreements::default(),
+        })
     }
 
     /// Reads the catalogue, page by page.

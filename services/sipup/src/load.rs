@@ -149,6 +149,11 @@ pub(crate) struct Args {
     #[arg(long, requires = "stack")]
     restock: bool,
 
+    /// Agree prices with every second company of the identities as the demo's seller first, so that each price is judged by what was
+    /// agreed. Needs `--stack`.
+    #[arg(long, requires = "stack")]
+    agree_prices: bool,
+
     /// Write the report here: one HTML file with all data inside.
     #[arg(long)]
     report: Option<PathBuf>,
@@ -267,6 +272,7 @@ impl Args {
             stack,
             version: env!("SIPUP_VERSION").to_owned(),
             restock: self.restock,
+            agree_prices: self.agree_prices,
         })
     }
 

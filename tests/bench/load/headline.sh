@@ -35,7 +35,7 @@ run() {
   local name=$1
   shift
   # 1 and 2 are verdicts, not mistakes.
-  "${first[@]}" "$sipup" load --stack "$ready" --users 20000 "${restock[@]}" --slo "$objectives" --json "$folder/$name.json" \
+  "${first[@]}" "$sipup" load --stack "$ready" --users 20000 --agree-prices "${restock[@]}" --slo "$objectives" --json "$folder/$name.json" \
     --warm-up "${WARM_UP:-everyone}" --report "$folder/$name.html" "${options[@]}" "$@" | tee "$folder/$name.txt" || [[ $? -le 2 ]]
   restock=()
 }

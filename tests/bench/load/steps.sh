@@ -19,7 +19,7 @@ declare -A steps=([view]='"view"' [list]='"list"' [search]='"search"' [prices]='
 for name in view list search prices me history "read order" "repeat order" order; do
   printf 'think_time = "7s"\nrest_share = 0\nsku_skew = 0.99\n[[journey]]\nname = "%s"\nweight = 1\nsteps = [%s]\n' \
     "$name" "${steps[$name]}" >"$work/scenario.toml"
-  "$sipup" load --stack "$ready" --scenario "$work/scenario.toml" --users 8000 --rate "$rate" --duration 15s --ramp 3s --restock \
+  "$sipup" load --stack "$ready" --scenario "$work/scenario.toml" --users 8000 --rate "$rate" --duration 15s --ramp 3s --restock --agree-prices \
     --identities 200 --json "$work/run.json" >"$work/run.txt" 2>&1 || [[ $? -le 2 ]]
   python3 - "$name" "$work/run.json" <<'PYTHON'
 import json

@@ -6,6 +6,7 @@ use super::*;
 use crate::{
     call::{Line, Transport},
     identity::somebody,
+    price::Agreements,
 };
 
 fn product(number: i64, version: i64) -> Product {
@@ -20,7 +21,9 @@ fn product(number: i64, version: i64) -> Product {
 }
 
 fn world() -> World {
-    World::new((0..3).map(|number| product(number, 10)).collect(), 1.0).unwrap()
+    let mut world = World::new((0..3).map(|number| product(number, 10)).collect(), 1.0).unwrap();
+    world.agreements = Agreements::new("list".into(), "EUR".into(), &["b".into(), "c".into()]);
+    world
 }
 
 fn user() -> User {
@@ -31,8 +34,12 @@ fn verdict(user: &mut User, call: &Call, answer: impl std::borrow::Borrow<Answer
     check(user, &world(), call, answer.borrow()).map_err(|failure| failure.code.into_owned())
 }
 
+fn item(product: u32, quantity: i32) -> WishedItem {
+    WishedItem { product, quantity, told: None }
+}
+
 fn wish() -> Arc<Wish> {
-    Arc::new(Wish { key: Uuid::from_u128(1), items: vec![(1, 2), (2, 1)] })
+    Arc::new(Wish { key: Uuid::from_u128(1), items: vec![item(1, 2), item(2, 1)] })
 }
 
 fn order() -> Order {
@@ -59,22 +66,51 @@ fn a_product_may_be_newer_but_never_older_or_another_one() {
     assert_eq!(verdict(&mut other, &view, Answer::Orders(Vec::new())), Err("ANSWER".into()));
 }
 
+/// One unit of a product at its list price.
+fn priced(number: i64) -> Priced {
+    Priced {
+        sku: format!("SKU-{number}"),
+        quantity: 1,
+        product: format!("id-{number}"),
+        currency: "EUR".into(),
+        list_price: 100 * number,
+        unit_price: 100 * number,
+        ..Priced::default()
+    }
+}
+
 #[test]
-fn a_price_check_answers_every_sku_in_the_order_asked() {
-    let call = Call::Prices { products: vec![2, 0] };
-    let found = |numbers: &[i64]| numbers.iter().map(|number| product(*number, 10)).collect::<Vec<_>>();
-    let answer = |found, missing| verdict(&mut user(), &call, Answer::Products { found, missing });
-    assert_eq!(answer(found(&[2, 0]), 0), Ok(()));
-    assert_eq!(answer(found(&[0, 2]), 0), Err("PRODUCT".into()));
-    assert_eq!(answer(found(&[2]), 1), Err("PRODUCT".into()));
+fn a_price_check_answers_every_item_in_the_order_asked() {
+    let call = Call::Prices { items: vec![(2, 1), (0, 1)] };
+    let answer = |items, missing| verdict(&mut user(), &call, Answer::Priced { items, missing });
+    assert_eq!(answer(vec![priced(2), priced(0)], 0), Ok(()));
+    assert_eq!(answer(vec![priced(0), priced(2)], 0), Err("PRODUCT".into()));
+    assert_eq!(answer(vec![priced(2)], 1), Err("PRODUCT".into()));
+    let two = Priced { quantity: 2, ..priced(2) };
+    assert_eq!(answer(vec![two, priced(0)], 0), Err("PRODUCT".into()));
+}
+
+#[test]
+fn an_order_is_charged_what_its_company_was_told() {
+    let mut user = user();
+    let told = Answer::Priced { items: vec![priced(2)], missing: 0 };
+    assert_eq!(verdict(&mut user, &Call::Prices { items: vec![(2, 1)] }, told), Ok(()));
+    let wish =
+        |told| Arc::new(Wish { key: Uuid::from_u128(9), items: vec![WishedItem { told, ..item(2, 1) }] });
+    let charged = |price| {
+        let line = Line { sku: "SKU-2".into(), quantity: 1, unit_price: price, total: price };
+        Answer::Order(Order { lines: vec![line], total: price, ..order() })
+    };
+    assert_eq!(verdict(&mut user, &Call::Order(wish(Some(180))), charged(180)), Ok(()));
+    let mut other = self::user();
+    assert_eq!(verdict(&mut other, &Call::Order(wish(Some(180))), charged(200)), Err("PRICE".into()));
+    assert_eq!(verdict(&mut other, &Call::Order(wish(None)), charged(180)), Err("PRICE".into()));
 }
 
 #[test]
 fn lists_keep_their_order_and_their_filter() {
-    let found = |numbers: &[i64]| Answer::Products {
-        found: numbers.iter().map(|number| product(*number, 10)).collect(),
-        missing: 0,
-    };
+    let found =
+        |numbers: &[i64]| Answer::Products(numbers.iter().map(|number| product(*number, 10)).collect());
     assert_eq!(verdict(&mut user(), &Call::List { category: 0 }, found(&[0, 2])), Ok(()));
     assert_eq!(
         verdict(&mut user(), &Call::List { category: 0 }, found(&[2, 0])),

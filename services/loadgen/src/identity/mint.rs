@@ -57,7 +57,11 @@ impl Mint {
         let (user, company) = (self.clock.uuid_v7().to_string(), self.clock.uuid_v7().to_string());
         let account = Account { email: format!("load-{user}@example.com"), password: String::new() };
         let tokens = self.tokens(&user, &company, &account.email)?;
-        Ok(Identity { mint: Some(Arc::clone(self)), ..Identity::new(account, user, company, tokens) })
+        Ok(Identity {
+            mint: Some(Arc::clone(self)),
+            is_new: true,
+            ..Identity::new(account, user, company, tokens)
+        })
     }
 
     /// A new token, in a session of its own.

@@ -144,7 +144,7 @@ async fn register(channel: Channel) -> Result<(Identity, How), Failure> {
     let reply = AuthServiceClient::new(channel.clone()).register(request).await;
     reply.map_err(|status| grpc::failure(&status))?;
     let identity = patiently(async || log_in(channel.clone(), account.clone()).await).await?;
-    Ok((identity, How::Registered))
+    Ok((Identity { is_new: true, ..identity }, How::Registered))
 }
 
 /// Tries again while the platform is busy: preparing is not what is measured.

@@ -13,7 +13,7 @@ pub struct Counts {
     pub dropped: u64,
     /// Right answers.
     pub right: u64,
-    /// Right answers that say no: not enough in stock.
+    /// Right answers that say no: not enough in stock, or too many reports under way.
     pub declined: u64,
     /// Refused by a limit.
     pub limited: u64,

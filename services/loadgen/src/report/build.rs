@@ -12,6 +12,7 @@ use crate::{
     objective::Figures,
     overlay::Overlay,
     plan::{Model, Plan},
+    price::Agreements,
     recorder::{Key, Recorder, Row, SESSIONS, Slot},
     usage,
 };
@@ -37,6 +38,7 @@ pub(crate) struct Evidence<'a> {
     pub(crate) cpu: Option<Duration>,
     pub(crate) overlay: Overlay,
     pub(crate) identities: &'a Identities,
+    pub(crate) agreements: &'a Agreements,
     pub(crate) recorder: &'a Recorder,
     pub(crate) ended_early: bool,
 }
@@ -190,6 +192,13 @@ fn cautions(plan: &Plan, evidence: &Evidence<'_>) -> Vec<String> {
                 .to_owned(),
         );
     }
+    if !evidence.agreements.are_in_play() {
+        cautions.push(
+            "No company had prices of its own by this run's doing: what old companies pay was checked as far as answers must agree \
+             with each other."
+                .to_owned(),
+        );
+    }
     if evidence.ended_early {
         cautions.push("Ended before its time: the figures are of what was until then.".to_owned());
     }
@@ -247,6 +256,7 @@ fn environment(plan: &Plan, evidence: &Evidence<'_>) -> BTreeMap<String, String>
         ("load average at the end", read("/proc/loadavg")),
         ("build of the generator", if cfg!(debug_assertions) { "debug" } else { "optimised" }.to_owned()),
         ("identities", prepared),
+        ("prices of companies", evidence.agreements.told()),
         ("journeys by weight", journeys.join(", ")),
         ("Zipf's exponent of the demand", plan.scenario.sku_skew.to_string()),
         (VERSION, plan.version.clone()),

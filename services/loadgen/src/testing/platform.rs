@@ -10,25 +10,34 @@ use http::StatusCode;
 use prost_types::Timestamp;
 use proto::{
     auth::v1::{self as auth, auth_service_server as auth_server},
-    catalog::v1::{self as catalog, catalog_service_server as catalog_server},
-    orders::v1::{self as orders, order_service_server as orders_server},
+    catalog::v1::{
+        self as catalog, catalog_service_server as catalog_server, price_service_server::PriceServiceServer,
+    },
+    jobs::v1::report_service_server::ReportServiceServer,
+    orders::v1::{
+        self as orders, inventory_service_server::InventoryServiceServer,
+        order_service_server as orders_server,
+    },
     r#type::v1::Money,
 };
 use serde_json::json;
 use tonic::{Request, Response, Status, metadata::MetadataMap, service::Routes};
 use uuid::Uuid;
 
-use super::{Lie, Shared, watch::watch};
+use super::{Lie, Shared, prices::Prices, reports::Made, watch::watch};
 
 /// When every product of the stub was last changed, in seconds since 1970.
 const CHANGED: i64 = 1_750_000_000;
 
 /// gRPC services, and the REST form of one read.
 pub(super) fn routes(shared: Arc<Shared>) -> Router {
-    let stub = Platform { shared, orders: Arc::default() };
+    let stub = Platform { shared, orders: Arc::default(), prices: Arc::default(), reports: Arc::default() };
     let rest = stub.clone();
     Routes::new(auth_server::AuthServiceServer::new(stub.clone()))
         .add_service(catalog_server::CatalogServiceServer::new(stub.clone()))
+        .add_service(PriceServiceServer::new(stub.clone()))
+        .add_service(ReportServiceServer::new(stub.clone()))
+        .add_service(InventoryServiceServer::new(stub.clone()))
         .add_service(orders_server::OrderServiceServer::new(stub))
         .into_axum_router()
         .route(
@@ -38,17 +47,25 @@ pub(super) fn routes(shared: Arc<Shared>) -> Router {
 }
 
 #[derive(Clone, Debug)]
-struct Platform {
-    shared: Arc<Shared>,
+pub(super) struct Platform {
+    pub(super) shared: Arc<Shared>,
     /// By id, and by key.
     orders: Arc<Mutex<HashMap<String, orders::Order>>>,
+    prices: Arc<Mutex<Prices>>,
+    /// By id.
+    reports: Arc<Mutex<HashMap<String, Made>>>,
 }
 
-type Reply<T> = Result<Response<T>, Status>;
+pub(super) type Reply<T> = Result<Response<T>, Status>;
 
 impl Platform {
+    /// What it does wrong.
+    pub(super) fn lie(&self) -> Option<Lie> {
+        self.shared.behaviour.lie
+    }
+
     fn lies(&self, lie: Lie) -> bool {
-        self.shared.behaviour.lie == Some(lie)
+        self.lie() == Some(lie)
     }
 
     async fn read_product(&self, id: &str) -> Result<catalog::Product, Status> {
@@ -96,8 +113,8 @@ impl Platform {
 
     fn order(&self, owner: (String, String), request: &orders::CreateOrderRequest) -> orders::Order {
         let line = |(index, item): (usize, &orders::OrderItem)| {
-            let number = item.sku.trim_start_matches("SKU-").parse().unwrap_or(0);
-            let unit_price = price(number);
+            let unit_price = self.prices().unit_price(&owner.1, (&item.sku, item.quantity), self.lie())
+                + i64::from(self.lies(Lie::OtherCharge));
             orders::OrderLine {
                 line_number: i32::try_from(index).unwrap_or(0) + 1,
                 sku: item.sku.clone(),
@@ -123,12 +140,31 @@ impl Platform {
         }
     }
 
+    /// The orders of a company, newest first.
+    pub(super) fn orders_of(&self, company: &str) -> Vec<orders::Order> {
+        // Each order is there by its key, too.
+        let own = |(key, order): (&String, &orders::Order)| {
+            (*key == order.id && order.company_id == company).then(|| order.clone())
+        };
+        let mut orders: Vec<orders::Order> = self.orders().iter().filter_map(own).collect();
+        orders.sort_by(|one, other| other.id.cmp(&one.id));
+        orders
+    }
+
+    pub(super) fn prices(&self) -> std::sync::MutexGuard<'_, Prices> {
+        self.prices.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn reports(&self) -> std::sync::MutexGuard<'_, HashMap<String, Made>> {
+        self.reports.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn orders(&self) -> std::sync::MutexGuard<'_, HashMap<String, orders::Order>> {
         self.orders.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-fn product(number: u32) -> catalog::Product {
+pub(super) fn product(number: u32) -> catalog::Product {
     catalog::Product {
         id: Uuid::from_u128(u128::from(number) + 1).to_string(),
         sku: sku(number),
@@ -140,20 +176,25 @@ fn product(number: u32) -> catalog::Product {
     }
 }
 
+/// The number of the product with this SKU.
+pub(super) fn number_of(sku: &str) -> u32 {
+    sku.trim_start_matches("SKU-").parse().unwrap_or(0)
+}
+
 fn sku(number: u32) -> String {
     format!("SKU-{number:06}")
 }
 
-fn price(number: u32) -> i64 {
+pub(super) fn price(number: u32) -> i64 {
     i64::from(number) * 7 + 100
 }
 
-fn euros(minor_units: i64) -> Money {
+pub(super) fn euros(minor_units: i64) -> Money {
     Money { currency_code: "EUR".to_owned(), minor_units }
 }
 
 /// The stub's tokens are the user and the company in the clear.
-fn owner(metadata: &MetadataMap) -> Result<(String, String), Status> {
+pub(super) fn owner(metadata: &MetadataMap) -> Result<(String, String), Status> {
     let bearer = metadata.get("authorization").and_then(|value| value.to_str().ok());
     let (user, company) = bearer
         .and_then(|bearer| bearer.strip_prefix("Bearer ")?.split_once('.'))
@@ -230,12 +271,9 @@ impl catalog_server::CatalogService for Platform {
 
     async fn batch_get_products(
         &self,
-        request: Request<catalog::BatchGetProductsRequest>,
+        _: Request<catalog::BatchGetProductsRequest>,
     ) -> Reply<catalog::BatchGetProductsResponse> {
-        self.shared.count("BatchGetProducts");
-        let number = |sku: &String| sku.trim_start_matches("SKU-").parse().unwrap_or(0);
-        let products = request.into_inner().skus.iter().map(number).map(product).collect();
-        Ok(Response::new(catalog::BatchGetProductsResponse { products, not_found: Vec::new() }))
+        Err(Status::unimplemented("not in the stub"))
     }
 
     async fn list_products(
@@ -351,12 +389,7 @@ impl orders_server::OrderService for Platform {
     ) -> Reply<orders::ListOrdersResponse> {
         self.shared.count("ListOrders");
         let (_, company) = owner(request.metadata())?;
-        // Each order is there by its key, too.
-        let own = |(key, order): (&String, &orders::Order)| {
-            (*key == order.id && order.company_id == company).then(|| order.clone())
-        };
-        let mut orders: Vec<orders::Order> = self.orders().iter().filter_map(own).collect();
-        orders.sort_by(|one, other| other.id.cmp(&one.id));
+        let mut orders = self.orders_of(&company);
         orders.truncate(usize::try_from(request.into_inner().page_size).unwrap_or(50));
         Ok(Response::new(orders::ListOrdersResponse { orders, next_page_token: String::new() }))
     }

@@ -1,5 +1,8 @@
 //! Calls over gRPC.
 
+mod prices;
+mod reports;
+
 use prost_types::Timestamp;
 use proto::{
     auth::v1::{GetMeRequest, auth_service_client::AuthServiceClient},
@@ -11,7 +14,7 @@ use tonic_types::StatusExt as _;
 
 use super::{Envelope, chain};
 use crate::{
-    call::{Answer, Call, Failure, Line, Order, Product, Reply, code_name},
+    call::{Answer, Call, Failure, Line, Order, Product, Reply, WishedItem, code_name},
     check::HISTORY,
     world::World,
 };
@@ -27,11 +30,15 @@ pub(super) async fn send(
     call: &Call,
 ) -> Result<Reply, Failure> {
     let sent = match call {
-        Call::List { .. } | Call::Search { .. } | Call::View { .. } | Call::Prices { .. } => {
+        Call::List { .. } | Call::Search { .. } | Call::View { .. } => {
             read_catalogue(CatalogServiceClient::new(channel), envelope, world, call).await
         }
         Call::Order(_) | Call::ReadOrder { .. } | Call::History => {
             use_orders(OrderServiceClient::new(channel), envelope, world, call).await
+        }
+        Call::Prices { items } => prices::price_items(channel, envelope, world, items).await,
+        Call::AskReport(_) | Call::LookAtReport { .. } | Call::Download { .. } | Call::Reports => {
+            reports::use_reports(channel, envelope, call).await
         }
         Call::Me => me(AuthServiceClient::new(channel), envelope).await,
         Call::Watch { .. } => Err(Status::internal("a watch is no call with one answer")),
@@ -61,29 +68,15 @@ async fn read_catalogue(
     world: &World,
     call: &Call,
 ) -> Sent {
-    match call {
-        Call::View { product: number } => {
-            let message = catalog::GetProductRequest { id: world.product(*number).id.clone() };
-            let (metadata, reply, _) = client.get_product(envelope.around(message)?).await?.into_parts();
-            Ok((Answer::Product(product(reply.product.unwrap_or_default())), metadata))
-        }
-        Call::Prices { products } => {
-            let skus = products.iter().map(|number| world.product(*number).sku.clone()).collect();
-            let message = catalog::BatchGetProductsRequest { skus, ..Default::default() };
-            let (metadata, reply, _) =
-                client.batch_get_products(envelope.around(message)?).await?.into_parts();
-            let found = reply.products.into_iter().map(product).collect();
-            Ok((Answer::Products { found, missing: reply.not_found.len() }, metadata))
-        }
-        _ => {
-            let (filter, order_by) = listing(world, call);
-            let message =
-                catalog::ListProductsRequest { page_size: PAGE, filter, order_by, ..Default::default() };
-            let (metadata, reply, _) = client.list_products(envelope.around(message)?).await?.into_parts();
-            let found = reply.products.into_iter().map(product).collect();
-            Ok((Answer::Products { found, missing: 0 }, metadata))
-        }
+    if let Call::View { product: number } = call {
+        let message = catalog::GetProductRequest { id: world.product(*number).id.clone() };
+        let (metadata, reply, _) = client.get_product(envelope.around(message)?).await?.into_parts();
+        return Ok((Answer::Product(product(reply.product.unwrap_or_default())), metadata));
     }
+    let (filter, order_by) = listing(world, call);
+    let message = catalog::ListProductsRequest { page_size: PAGE, filter, order_by, ..Default::default() };
+    let (metadata, reply, _) = client.list_products(envelope.around(message)?).await?.into_parts();
+    Ok((Answer::Products(reply.products.into_iter().map(product).collect()), metadata))
 }
 
 /// The filter and the order of a list.
@@ -108,9 +101,9 @@ async fn use_orders(
 ) -> Sent {
     match call {
         Call::Order(wish) => {
-            let item = |(product, quantity): &(u32, i32)| orders::OrderItem {
-                sku: world.product(*product).sku.clone(),
-                quantity: *quantity,
+            let item = |item: &WishedItem| orders::OrderItem {
+                sku: world.product(item.product).sku.clone(),
+                quantity: item.quantity,
             };
             let message = orders::CreateOrderRequest {
                 items: wish.items.iter().map(item).collect(),

@@ -3,7 +3,12 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Deserializer};
 
-use crate::call::{self, Answer};
+use proto::jobs::v1::ReportState;
+
+use crate::{
+    call::{self, Answer},
+    orders_report, price,
+};
 
 #[derive(Default, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
@@ -30,10 +35,63 @@ pub(super) struct OneProduct {
 }
 
 #[derive(Default, Deserialize)]
-#[serde(default, rename_all = "camelCase")]
+#[serde(default)]
 pub(super) struct Products {
     products: Vec<Product>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+struct PricedItem {
+    sku: String,
+    quantity: i32,
+    product_id: String,
+    list_price: Money,
+    unit_price: Money,
+    price_list_id: String,
+    min_quantity: i32,
+    next_tier: Option<PriceTier>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+struct PriceTier {
+    min_quantity: i32,
+    unit_price: Money,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub(super) struct PricedItems {
+    items: Vec<PricedItem>,
     not_found: Vec<String>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+struct Report {
+    id: String,
+    company_id: String,
+    state: String,
+    #[serde(deserialize_with = "number")]
+    rows: i64,
+    #[serde(deserialize_with = "number")]
+    bytes: i64,
+    sha256: String,
+    error: String,
+    create_time: Option<Timestamp>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+pub(super) struct OneReport {
+    report: Report,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+pub(super) struct Reports {
+    reports: Vec<Report>,
 }
 
 #[derive(Default, Deserialize)]
@@ -146,8 +204,62 @@ impl From<OneProduct> for Answer {
 
 impl From<Products> for Answer {
     fn from(answer: Products) -> Self {
-        let found = answer.products.into_iter().map(Into::into).collect();
-        Self::Products { found, missing: answer.not_found.len() }
+        Self::Products(answer.products.into_iter().map(Into::into).collect())
+    }
+}
+
+impl From<PricedItem> for price::Priced {
+    fn from(item: PricedItem) -> Self {
+        let (list, unit, next) = (&item.list_price, &item.unit_price, item.next_tier.as_ref());
+        let next_currency = next.map(|tier| tier.unit_price.currency_code.as_str());
+        Self {
+            currency: Self::one_currency(&list.currency_code, &unit.currency_code, next_currency),
+            list_price: list.minor_units,
+            unit_price: unit.minor_units,
+            next: next.map(|tier| price::Tier {
+                min_quantity: tier.min_quantity,
+                price: tier.unit_price.minor_units,
+            }),
+            sku: item.sku,
+            quantity: item.quantity,
+            product: item.product_id,
+            price_list: item.price_list_id,
+            min_quantity: item.min_quantity,
+        }
+    }
+}
+
+impl From<PricedItems> for Answer {
+    fn from(answer: PricedItems) -> Self {
+        let items = answer.items.into_iter().map(Into::into).collect();
+        Self::Priced { items, missing: answer.not_found.len() }
+    }
+}
+
+impl From<Report> for orders_report::Report {
+    fn from(report: Report) -> Self {
+        Self {
+            id: report.id,
+            company: report.company_id,
+            state: ReportState::from_str_name(&report.state).unwrap_or_default(),
+            rows: report.rows,
+            bytes: report.bytes,
+            sha256: report.sha256,
+            error: report.error,
+            created: micros(report.create_time),
+        }
+    }
+}
+
+impl From<OneReport> for Answer {
+    fn from(answer: OneReport) -> Self {
+        Self::Report(answer.report.into())
+    }
+}
+
+impl From<Reports> for Answer {
+    fn from(answer: Reports) -> Self {
+        Self::Reports(answer.reports.into_iter().map(Into::into).collect())
     }
 }
 
@@ -182,5 +294,29 @@ mod tests {
         let order: call::Order = serde_json::from_str::<OneOrder>(text).unwrap().order.into();
         assert_eq!((order.total, order.lines[0].unit_price, order.lines[0].quantity), (750, 250, 3));
         assert_eq!((order.company.as_str(), order.created % 1_000_000), ("c", 6));
+    }
+
+    #[test]
+    fn a_price_is_read_with_its_tiers_and_another_currency_shows() {
+        let text = r#"{"items":[{"sku":"A-1","quantity":2,"productId":"p","active":true,
+            "listPrice":{"currencyCode":"EUR","minorUnits":"100"},"unitPrice":{"currencyCode":"EUR","minorUnits":"90"},
+            "priceListId":"l","minQuantity":1,"nextTier":{"minQuantity":3,"unitPrice":{"currencyCode":"EUR","minorUnits":"80"}}}],
+            "notFound":["B-1"]}"#;
+        let read = |text: &str| match serde_json::from_str::<PricedItems>(text).unwrap().into() {
+            Answer::Priced { mut items, missing } => (items.remove(0), missing),
+            other => panic!("{other:?}"),
+        };
+        let (item, missing) = read(text);
+        assert_eq!((missing, item.list_price, item.unit_price, item.min_quantity), (1, 100, 90, 1));
+        assert_eq!(item.next, Some(price::Tier { min_quantity: 3, price: 80 }));
+        assert_eq!((item.currency.as_str(), item.price_list.as_str()), ("EUR", "l"));
+        assert_eq!(read(&text.replacen("EUR", "USD", 1)).0.currency, "mixed");
+    }
+
+    #[test]
+    fn a_report_is_read_with_its_state() {
+        let text = r#"{"report":{"id":"r","companyId":"c","state":"REPORT_STATE_READY","rows":"3","bytes":"4","sha256":"5"}}"#;
+        let report: orders_report::Report = serde_json::from_str::<OneReport>(text).unwrap().report.into();
+        assert_eq!((report.state, report.rows, report.bytes), (ReportState::Ready, 3, 4));
     }
 }

@@ -6,6 +6,7 @@ use bytes::Bytes;
 use http::{Method, Request, Uri, header};
 use http_body_util::{BodyExt as _, Full};
 use hyper_util::{client::legacy, client::legacy::connect::HttpConnector, rt::TokioExecutor};
+use proto::jobs::v1::{ReportFormat, ReportKind};
 use serde_json::json;
 
 use super::{Envelope, chain, grpc, json as answers};
@@ -13,6 +14,7 @@ use crate::{
     call::{Answer, Call, Failure, Reply, code_name},
     check::HISTORY,
     error::{Error, Result},
+    orders_report::{self, File},
     world::World,
 };
 
@@ -56,12 +58,18 @@ impl Client {
         let lost = |error: &(dyn std::error::Error + 'static)| Failure::new("CONNECTION", chain(error));
         let response = self.http.request(request).await.map_err(|error| lost(&error))?;
         let (head, body) = response.into_parts();
-        let body = http_body_util::Limited::new(body, MOST_BYTES).collect().await;
+        let most = if matches!(call, Call::Download { .. }) { orders_report::MOST_BYTES } else { MOST_BYTES };
+        let body = http_body_util::Limited::new(body, most).collect().await;
         let body = body.map_err(|error| lost(&*error))?.to_bytes();
         if !head.status.is_success() {
             return Err(failure(&head, &body));
         }
         let position = head.headers.get("sipup-lsn").and_then(|value| value.to_str().ok()).map(str::to_owned);
+        if matches!(call, Call::Download { .. }) {
+            let digest = head.headers.get("repr-digest").and_then(|value| value.to_str().ok());
+            let file = File { data: body, digest: digest.unwrap_or_default().to_owned() };
+            return Ok(Reply { answer: Answer::File(file), position });
+        }
         let answer = answer(call, &body).map_err(|error| Failure::new("UNREADABLE", error.to_string()))?;
         Ok(Reply { answer, position })
     }
@@ -73,17 +81,22 @@ impl Client {
         call: &Call,
     ) -> Result<Request<Full<Bytes>>, Failure> {
         let unfit = |error: http::Error| Failure::new("UNREADABLE", error.to_string());
-        let (method, body) = match call {
-            Call::Order(_) => (Method::POST, body(world, call)),
-            _ => (Method::GET, Bytes::new()),
-        };
+        let body = body(world, call);
+        let method = if body.is_some() { Method::POST } else { Method::GET };
         let mut request =
             Request::builder().method(method).uri(format!("{}{}", self.base, path(world, call)));
         let authorization = Bytes::copy_from_slice(envelope.authorization.as_bytes());
         request = request.header(header::AUTHORIZATION, &authorization[..]);
-        if let Call::Order(wish) = call {
+        if body.is_some() {
             request = request.header(header::CONTENT_TYPE, "application/json");
-            request = request.header("idempotency-key", wish.key.to_string());
+        }
+        let key = match call {
+            Call::Order(wish) => Some(wish.key),
+            Call::AskReport(wish) => Some(wish.key),
+            _ => None,
+        };
+        if let Some(key) = key {
+            request = request.header("idempotency-key", key.to_string());
         }
         if let Some(position) = envelope.position {
             request = request.header("sipup-lsn", position);
@@ -91,20 +104,14 @@ impl Client {
         if let Some((name, address)) = envelope.client {
             request = request.header(name, address);
         }
-        request.body(Full::new(body)).map_err(unfit)
+        request.body(Full::new(body.unwrap_or_default())).map_err(unfit)
     }
 }
 
 fn path(world: &World, call: &Call) -> String {
     match call {
         Call::View { product } => format!("/v1/products/{}", world.product(*product).id),
-        Call::Prices { products } => {
-            let skus: Vec<String> = products
-                .iter()
-                .map(|number| format!("skus={}", escaped(&world.product(*number).sku)))
-                .collect();
-            format!("/v1/products:batchGet?{}", skus.join("&"))
-        }
+        Call::Prices { .. } => "/v1/items:price".to_owned(),
         Call::List { .. } | Call::Search { .. } => {
             let (filter, order_by) = grpc::listing(world, call);
             let (filter, order_by) = (escaped(&filter), escaped(&order_by));
@@ -114,15 +121,35 @@ fn path(world: &World, call: &Call) -> String {
         Call::ReadOrder { id } => format!("/v1/orders/{}", escaped(id)),
         Call::Watch { id } => format!("/v1/orders/{}:watch", escaped(id)),
         Call::History => format!("/v1/orders?page_size={HISTORY}"),
+        Call::AskReport(_) => "/v1/reports".to_owned(),
+        Call::LookAtReport { id } => format!("/v1/reports/{}", escaped(id)),
+        Call::Download { id } => format!("/v1/reports/{}:download", escaped(id)),
+        Call::Reports => format!("/v1/reports?page_size={HISTORY}"),
         Call::Me => "/v1/me".to_owned(),
     }
 }
 
-fn body(world: &World, call: &Call) -> Bytes {
-    let Call::Order(wish) = call else { return Bytes::new() };
-    let item =
-        |(product, quantity): &(u32, i32)| json!({"sku": world.product(*product).sku, "quantity": quantity});
-    json!({"items": wish.items.iter().map(item).collect::<Vec<_>>()}).to_string().into()
+/// The body of a call that has one.
+fn body(world: &World, call: &Call) -> Option<Bytes> {
+    let item = |product: u32, quantity: i32| json!({"sku": world.product(product).sku, "quantity": quantity});
+    let body = match call {
+        Call::Order(wish) => {
+            let items: Vec<_> = wish.items.iter().map(|each| item(each.product, each.quantity)).collect();
+            json!({"items": items})
+        }
+        Call::Prices { items } => {
+            let items: Vec<_> = items.iter().map(|(product, quantity)| item(*product, *quantity)).collect();
+            json!({"items": items})
+        }
+        Call::AskReport(wish) => json!({
+            "kind": ReportKind::Orders.as_str_name(),
+            "format": ReportFormat::Csv.as_str_name(),
+            "periodStart": wish.from.to_string(),
+            "periodEnd": wish.to.to_string(),
+        }),
+        _ => return None,
+    };
+    Some(body.to_string().into())
 }
 
 /// `text` with everything but unreserved characters percent-encoded.
@@ -141,9 +168,12 @@ fn escaped(text: &str) -> String {
 fn answer(call: &Call, body: &[u8]) -> Result<Answer, serde_json::Error> {
     Ok(match call {
         Call::View { .. } => serde_json::from_slice::<answers::OneProduct>(body)?.into(),
-        Call::Prices { .. } | Call::List { .. } | Call::Search { .. } => {
-            serde_json::from_slice::<answers::Products>(body)?.into()
+        Call::List { .. } | Call::Search { .. } => serde_json::from_slice::<answers::Products>(body)?.into(),
+        Call::Prices { .. } => serde_json::from_slice::<answers::PricedItems>(body)?.into(),
+        Call::AskReport(_) | Call::LookAtReport { .. } => {
+            serde_json::from_slice::<answers::OneReport>(body)?.into()
         }
+        Call::Download { .. } | Call::Reports => serde_json::from_slice::<answers::Reports>(body)?.into(),
         Call::Order(_) | Call::ReadOrder { .. } | Call::Watch { .. } => {
             serde_json::from_slice::<answers::OneOrder>(body)?.into()
         }

@@ -3,7 +3,9 @@
 #![expect(clippy::unwrap_used, reason = "what a test can't do without fails it")]
 
 mod figures;
+mod prices;
 mod report;
+mod reports;
 mod verdicts;
 
 use std::{path::PathBuf, time::Duration};
