@@ -179,9 +179,16 @@ impl Follower {
         let client = connection.client();
         let question = within(client.prepare(SELECT_REPLAY_POSITION)).await?;
         let mut was_in = false;
+        let mut was_fresh = false;
         let mut caught_up_at = None;
         loop {
-            let heard = hear(client, &question).await?.since(&mut caught_up_at);
+            let mut heard = hear(client, &question).await?.since(&mut caught_up_at);
+            let is_fresh = self.is_in(&heard);
+            // A replica that has just found its primary again lacks nothing that it knows of, because it has yet to hear what there is.
+            if is_fresh && !was_fresh {
+                heard.lag = None;
+            }
+            was_fresh = is_fresh;
             let is_in = self.is_in(&heard);
             if is_in != was_in {
                 let lag_ms = heard.lag.map(|lag| u64::try_from(lag.as_millis()).unwrap_or(u64::MAX));
