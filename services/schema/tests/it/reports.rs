@@ -60,7 +60,7 @@ async fn an_order_without_lines_does_not_look_like_the_end() {
         assert_eq!(Draft::of(company, &[("A", 1)]).place(&us).await.outcome, "created");
     }
     admin
-        .batch_execute("DELETE FROM orders.order_lines WHERE order_id = (SELECT min(id) FROM orders.orders)")
+        .batch_execute("DELETE FROM orders.order_lines WHERE order_id = (SELECT id FROM orders.orders ORDER BY id LIMIT 1)")
         .await
         .unwrap();
     let system = database.wide("jobs", "system").await;
