@@ -1,6 +1,7 @@
 //! Rate limits, by rules of this test on a stack of its own: who is refused, in which words, and what holds without the limiter.
 
 mod login;
+mod outage;
 
 use std::{
     io::Write as _,
@@ -64,6 +65,17 @@ fn limits(stack: &Stack, arguments: &[&str]) -> (Option<i32>, String) {
     let Output { status, stdout, stderr } =
         command.args(["limits", arguments[0], "--url", url]).args(&arguments[1..]).output().unwrap();
     (status.code(), format!("{}{}", String::from_utf8_lossy(&stdout), String::from_utf8_lossy(&stderr)))
+}
+
+/// Waits until the limiter keeps no group of counters by itself.
+async fn all_counters_are_shared(stack: &Stack) {
+    let url = format!("{}/metrics", process(stack, Service::Ratelimit).admin_url);
+    wait::until("all counters are shared", async || {
+        let page = String::from_utf8(curl(&[&url]).await.ok()?.body).ok()?;
+        let line = page.lines().find(|line| line.starts_with("ratelimit_groups_local"))?;
+        (line.rsplit(' ').next()? == "0").then_some(())
+    })
+    .await;
 }
 
 #[tokio::test]

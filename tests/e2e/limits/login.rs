@@ -4,7 +4,6 @@
 
 use std::{net::IpAddr, sync::LazyLock};
 
-use local::Service;
 use proto::auth::v1::{LoginRequest, auth_service_client::AuthServiceClient};
 use serde_json::{Value, json};
 use tests::{
@@ -17,7 +16,7 @@ use tonic::{Code, Status, transport::Endpoint};
 use tonic_types::StatusExt as _;
 use uuid::Uuid;
 
-use super::{limits, process, read, token};
+use super::{all_counters_are_shared, limits, read, token};
 use crate::{faults::Hanging, world::world};
 
 const RULES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/e2e/limits/login.yaml");
@@ -123,7 +122,7 @@ async fn the_eleventh_guess_at_an_account_from_an_address_is_refused_over_grpc()
 #[tokio::test]
 async fn a_bot_in_the_office_does_not_keep_a_colleague_out_whose_device_is_known() {
     let stack = guarded().await;
-    wait::until("all counters are shared", async || (groups_apart(&stack).await? == 0).then_some(())).await;
+    all_counters_are_shared(&stack).await;
     let office = "127.9.0.1";
     let (email, password) = stack.accounts().swap_remove(3);
     let begun = log_in(&stack, office, &email, &password, &[]).await;
@@ -152,7 +151,7 @@ async fn a_bot_in_the_office_does_not_keep_a_colleague_out_whose_device_is_known
 #[tokio::test]
 async fn an_office_logs_in_and_refreshes_after_a_stranger_has_used_up_what_its_address_may() {
     let stack = guarded().await;
-    wait::until("all counters are shared", async || (groups_apart(&stack).await? == 0).then_some(())).await;
+    all_counters_are_shared(&stack).await;
     let office = "127.10.0.1";
     let url = format!("{}/v1/products?page_size=1", stack.url());
     wait::until("a stranger who is blocked", async || {
@@ -198,7 +197,7 @@ async fn nobody_is_somebody_else_by_saying_so() {
 #[tokio::test]
 async fn an_office_that_logs_in_is_not_limited_and_goes_on_when_its_address_has_no_failures_left() {
     let stack = guarded().await;
-    wait::until("all counters are shared", async || (groups_apart(&stack).await? == 0).then_some(())).await;
+    all_counters_are_shared(&stack).await;
     let office = "127.4.0.1";
     let accounts = stack.accounts();
     for _ in 0..5 {
@@ -243,18 +242,10 @@ async fn while_the_limiter_hangs_guesses_stay_at_the_strict_limit_and_all_else_i
     .await;
 }
 
-/// How many groups of counters the limiter keeps by itself, because Redis does not answer for them.
-async fn groups_apart(stack: &Stack) -> Option<u32> {
-    let url = format!("{}/metrics", process(stack, Service::Ratelimit).admin_url);
-    let page = String::from_utf8(curl(&[&url]).await.ok()?.body).ok()?;
-    let line = page.lines().find(|line| line.starts_with("ratelimit_groups_local"))?;
-    line.rsplit(' ').next()?.parse().ok()
-}
-
 #[tokio::test]
 async fn while_all_of_valkey_hangs_limits_hold_in_the_limiter_and_afterwards_the_shared_ones() {
     let stack = guarded().await;
-    wait::until("all counters are shared", async || (groups_apart(&stack).await? == 0).then_some(())).await;
+    all_counters_are_shared(&stack).await;
     let token = token(&stack, 2).await;
     let names = (0..6).map(|number| format!("valkey-{number}"));
     let hanging = Hanging::new(names.filter_map(|name| stack.pid(&name)).collect());
@@ -266,8 +257,7 @@ async fn while_all_of_valkey_hangs_limits_hold_in_the_limiter_and_afterwards_the
     assert!((20..=24).contains(&allowed), "{allowed} of 20");
     assert_eq!(looked_at(&stack, "127.7.0.1", &nobody(), 20).await, 10);
     drop(hanging);
-    wait::until("all counters are shared again", async || (groups_apart(&stack).await? == 0).then_some(()))
-        .await;
+    all_counters_are_shared(&stack).await;
 }
 
 #[tokio::test]
