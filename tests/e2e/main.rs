@@ -9,6 +9,7 @@ mod faults;
 mod grpc_web;
 mod import;
 mod limits;
+mod prices;
 mod python;
 mod reports;
 mod rest;

@@ -2,7 +2,10 @@
 
 use proto::{
     auth::v1::{LoginRequest, RegisterRequest, TokenPair, auth_service_client::AuthServiceClient},
-    catalog::v1::{ListProductsRequest, Product, catalog_service_client::CatalogServiceClient},
+    catalog::v1::{
+        ListProductsRequest, Product, catalog_service_client::CatalogServiceClient,
+        price_service_client::PriceServiceClient,
+    },
     jobs::v1::{job_service_client::JobServiceClient, report_service_client::ReportServiceClient},
     orders::v1::{
         CreateOrderRequest, Order, OrderItem, inventory_service_client::InventoryServiceClient,
@@ -105,6 +108,11 @@ impl Client {
     /// Products and categories.
     pub fn catalog(&self) -> CatalogServiceClient<Authorized> {
         CatalogServiceClient::with_interceptor(self.channel.clone(), self.bearer.clone())
+    }
+
+    /// Prices of companies.
+    pub fn prices(&self) -> PriceServiceClient<Authorized> {
+        PriceServiceClient::with_interceptor(self.channel.clone(), self.bearer.clone())
     }
 
     /// Orders.

@@ -9,10 +9,13 @@ mod axes;
 mod families;
 #[rustfmt::skip]
 mod makers;
+mod prices;
 mod shelves;
 
 use families::{FAMILIES, Family};
 use shelves::SHELVES;
+
+pub use prices::{DemoPrice, PRICE_LIST_ID, PRICE_LIST_NAME, prices};
 
 /// The currency of all prices here.
 pub const CURRENCY: &str = "EUR";

@@ -1,7 +1,8 @@
-//! `sipup seed`: a demo company, a seller, their users and as many products as wanted. Seeding twice changes nothing.
+//! `sipup seed`: a demo company, a seller, their users, as many products as wanted, and what the company has agreed to pay for some of
+//! them. Seeding twice changes nothing.
 
 use anyhow::Context as _;
-use catalog::demo::{self, DemoProduct};
+use catalog::demo::{self, DemoPrice, DemoProduct};
 use platform::{
     Clock,
     db::{ConnectArgs, OneConnection},
@@ -12,6 +13,9 @@ const COMPANY: &str = include_str!("../queries/seed_company.sql");
 const USER: &str = include_str!("../queries/seed_user.sql");
 const CATEGORY: &str = include_str!("../queries/seed_category.sql");
 const PRODUCTS: &str = include_str!("../queries/seed_products.sql");
+const PRICE_LIST: &str = include_str!("../queries/seed_price_list.sql");
+const PRICES: &str = include_str!("../queries/seed_prices.sql");
+const COMPANY_PRICE_LIST: &str = include_str!("../queries/seed_company_price_list.sql");
 const STOCK: &str = include_str!("../queries/seed_stock.sql");
 
 /// Products in one statement.
@@ -36,7 +40,11 @@ impl Args {
         client.batch_execute("BEGIN").await?;
         let users = seed_accounts(client).await.context("add the demo's people")?;
         let products = seed_catalogue(client, self.products).await.context("add the demo's products")?;
-        client.batch_execute("COMMIT; ANALYZE catalog.categories, catalog.products, orders.stock").await?;
+        client
+            .batch_execute(
+                "COMMIT; ANALYZE catalog.categories, catalog.products, catalog.prices, orders.stock",
+            )
+            .await?;
         #[expect(clippy::print_stdout, reason = "a command speaks to whoever called it")]
         {
             println!("{users} users and {products} products added");
@@ -72,6 +80,7 @@ async fn seed_catalogue(client: &Client, products: usize) -> anyhow::Result<i64>
     for batch in products.chunks(BATCH) {
         added += seed_products(client, &clock, batch).await?;
     }
+    seed_prices(client, &products).await?;
     client.batch_execute("RESET ROLE; SET LOCAL ROLE orders_owner").await?;
     for batch in products.chunks(BATCH) {
         let skus: Vec<&str> = batch.iter().map(|product| product.sku.as_str()).collect();
@@ -80,6 +89,19 @@ async fn seed_catalogue(client: &Client, products: usize) -> anyhow::Result<i64>
     }
     client.batch_execute("RESET ROLE").await?;
     Ok(added)
+}
+
+/// The prices of the company that buys.
+async fn seed_prices(client: &Client, products: &[DemoProduct]) -> anyhow::Result<()> {
+    let (list, [buying, _]) = (demo::PRICE_LIST_ID, auth::demo::accounts());
+    client.execute(PRICE_LIST, &[&list, &demo::PRICE_LIST_NAME, &demo::CURRENCY]).await?;
+    let prices: Vec<DemoPrice<'_>> = demo::prices(products).collect();
+    let skus: Vec<&str> = prices.iter().map(|price| price.sku).collect();
+    let quantities: Vec<i32> = prices.iter().map(|price| price.min_quantity).collect();
+    let minors: Vec<i64> = prices.iter().map(|price| price.price_minor).collect();
+    client.execute(PRICES, &[&list, &skus, &quantities, &minors]).await?;
+    client.execute(COMPANY_PRICE_LIST, &[&buying.id, &list]).await?;
+    Ok(())
 }
 
 async fn seed_products(client: &Client, clock: &Clock, batch: &[DemoProduct]) -> anyhow::Result<i64> {
