@@ -1,5 +1,7 @@
 //! What the flags of all commands have in common.
 
+mod database_tls;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use clap::CommandFactory as _;
