@@ -30,9 +30,9 @@ impl OrderTrace {
         Some([
             self.find("ingress", "ingress")?,
             self.find("sipup-orders", "sipup.orders.v1.OrderService/CreateOrder")?,
-            self.find("sipup-orders", "sipup.catalog.v1.CatalogService/BatchGetProducts")?,
-            self.find("sipup-catalog", "sipup.catalog.v1.CatalogService/BatchGetProducts")?,
-            self.find("sipup-catalog", "db.catalog.batch_get_products")?,
+            self.find("sipup-orders", "sipup.catalog.v1.PriceService/PriceItems")?,
+            self.find("sipup-catalog", "sipup.catalog.v1.PriceService/PriceItems")?,
+            self.find("sipup-catalog", "db.catalog.price_items")?,
             self.find("sipup-orders", "db.orders.create")?,
             self.find("sipup-jobs", "job.email")?,
         ])
