@@ -192,6 +192,7 @@ livenessProbe:
 {{- end }}
 - name: SIPUP_MAIL_FROM
   value: {{ $root.Values.mail.from | quote }}
+{{ include "sipup.env.reports" $root }}
 - name: SIPUP_JOB_SLOTS
   value: {{ $config.slots | quote }}
 - name: SIPUP_LEASE
@@ -207,6 +208,29 @@ livenessProbe:
 {{- end }}
 {{- with .values.env }}
 {{ toYaml . }}
+{{- end }}
+{{- end }}
+
+{{/* Where reports lie, and how that is reached. Argument: the root. */}}
+{{- define "sipup.env.reports" -}}
+{{- $s3 := .Values.reports.s3 -}}
+- name: SIPUP_OBJECTS_URL
+  value: {{ .Values.reports.objectsUrl | quote }}
+- name: SIPUP_REPORT_MAX_BYTES
+  value: {{ .Values.reports.maxBytes | int64 | quote }}
+{{- if hasPrefix "s3:" .Values.reports.objectsUrl }}
+- name: AWS_REGION
+  value: {{ $s3.region | quote }}
+{{- with $s3.endpoint }}
+- name: AWS_ENDPOINT
+  value: {{ . | quote }}
+- name: AWS_ALLOW_HTTP
+  value: {{ hasPrefix "http:" . | quote }}
+{{- end }}
+{{- with $s3.existingSecret.name }}
+{{ include "sipup.secretEnv" (dict "name" "AWS_ACCESS_KEY_ID" "secret" . "key" $s3.existingSecret.idKey) }}
+{{ include "sipup.secretEnv" (dict "name" "AWS_SECRET_ACCESS_KEY" "secret" . "key" $s3.existingSecret.secretKey) }}
+{{- end }}
 {{- end }}
 {{- end }}
 

@@ -161,6 +161,10 @@ What no schema can say. Each refusal names the key and the reason. Argument of a
 {{- if and .Values.metrics.prometheusRule.enabled (not (.Capabilities.APIVersions.Has "monitoring.coreos.com/v1")) -}}
 {{- fail "metrics.prometheusRule.enabled: the cluster has no monitoring.coreos.com/v1 (the Prometheus operator)" -}}
 {{- end -}}
+{{- $jobs := include "sipup.service" (dict "root" . "service" "jobs") | fromYaml -}}
+{{- if and (hasPrefix "file:" .Values.reports.objectsUrl) (not $jobs.extraVolumeMounts) -}}
+{{- fail "reports.objectsUrl: a folder must be a volume that all pods of jobs mount, and services.jobs.extraVolumeMounts has none" -}}
+{{- end -}}
 {{- if and .Values.demoData.enabled (ne .Values.migrations.mode "job") -}}
 {{- fail "demoData.enabled: the migrate Job fills the database, and migrations.mode is not job" -}}
 {{- end -}}
