@@ -31,7 +31,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::Instrument as _;
 
 pub use args::{InvalidNode, Node, RedisArgs};
-pub use layout::Layout;
+pub use layout::{Layout, Losses};
 pub use script::{Argument, Script, hash_slot};
 
 use crate::Tasks;

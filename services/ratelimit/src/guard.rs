@@ -1,5 +1,5 @@
 //! Which parts of Redis are asked. Keys are watched in groups of slots: where a few answers in a row fail to come, nobody waits for that
-//! group any more, and a task in the background tries until it answers again.
+//! group any more, and a task in the background tries until it answers again. A connection that breaks is as good as failures.
 
 use std::{
     sync::{
@@ -9,12 +9,14 @@ use std::{
     time::{Duration, Instant},
 };
 
-use platform::redis::hash_slot;
+use platform::redis::{Losses, hash_slot};
 
 use crate::store::RedisStore;
 
 /// Groups of slots. Enough that few of them lie on two servers, few enough that all are noticed soon.
 const GROUPS: usize = 32;
+/// Of a cluster.
+const SLOTS: usize = 16_384;
 /// Failures in a row after which a group is left alone.
 const FAILURES: u32 = 2;
 /// Failures that are closer together are one: many asks go in one call, which fails once for all of them.
@@ -81,6 +83,26 @@ impl Guard {
         }
     }
 
+    /// Leaves groups alone as soon as the connection to their server breaks, for as long as the process lives: no call has to wait for
+    /// an answer that can't come.
+    pub(crate) async fn watch(self, mut losses: Losses) {
+        while let Some(ranges) = losses.next().await {
+            self.lost(&ranges);
+        }
+    }
+
+    fn lost(&self, ranges: &[(u16, u16)]) {
+        for (number, group) in self.0.groups.iter().enumerate() {
+            let slots = number * SLOTS / GROUPS..(number + 1) * SLOTS / GROUPS;
+            let is_hit = |(first, last): &(u16, u16)| {
+                usize::from(*first) < slots.end && slots.start <= usize::from(*last)
+            };
+            if ranges.iter().any(is_hit) && group.failures.swap(FAILURES, Ordering::Relaxed) < FAILURES {
+                tracing::warn!(group = number, "the connection to the counters broke; counting in this pod");
+            }
+        }
+    }
+
     /// How many groups are left alone.
     pub(crate) fn closed(&self) -> u64 {
         let closed = |group: &&Group| group.failures.load(Ordering::Relaxed) >= FAILURES;
@@ -124,7 +146,7 @@ impl Guard {
 }
 
 fn group(tag: &str) -> usize {
-    usize::from(hash_slot(&format!("{{{tag}}}"))) * GROUPS / 16_384
+    usize::from(hash_slot(&format!("{{{tag}}}"))) * GROUPS / SLOTS
 }
 
 /// One tag in each group.
@@ -142,6 +164,15 @@ fn tags() -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_lost_server_takes_its_groups_along_and_no_others() {
+        let (guard, tags) = (Guard::new(), tags());
+        // From the last slot of group 3 to the first of group 5, and group 9.
+        guard.lost(&[(2_047, 2_560), (4_608, 5_119)]);
+        let closed: Vec<usize> = (0..GROUPS).filter(|number| !guard.allows(&tags[*number])).collect();
+        assert_eq!(closed, [3, 4, 5, 9]);
+    }
 
     #[test]
     fn a_group_is_left_alone_after_failures_in_a_row_and_others_are_not() {

@@ -123,6 +123,7 @@ impl Limiter {
         let shared = store.map(|store| Shared { store, guard: Guard::new() });
         if let Some(shared) = shared.clone() {
             parts.metrics.watch(shared.guard.clone());
+            tasks.spawn_until_stop("limit losses", shared.guard.clone().watch(shared.store.losses()));
             tasks.spawn_until_stop("limit probe", shared.guard.probe(shared.store));
         }
         Self(Arc::new(Inner { rules, shared, local, tasks: tasks.clone(), parts }))

@@ -1,6 +1,14 @@
 //! Which server has which keys.
 
-use fred::{interfaces::ClusterInterface as _, types::cluster::ClusterRouting};
+use std::fmt;
+
+use fred::{
+    clients::Client,
+    error::Error,
+    interfaces::{ClusterInterface as _, EventInterface as _},
+    types::{cluster::ClusterRouting, config::Server},
+};
+use tokio::sync::broadcast::{Receiver, error::RecvError};
 
 use super::Redis;
 
@@ -35,6 +43,48 @@ impl Redis {
     /// What the client knows at present. It may be outdated: a server that is asked for another's keys says so.
     pub fn layout(&self) -> Layout {
         self.0.client.cached_cluster_state().as_ref().map(Layout::of).unwrap_or_default()
+    }
+
+    /// The losses of connections from now on.
+    pub fn losses(&self) -> Losses {
+        Losses { client: self.0.client.clone(), errors: self.0.client.error_rx() }
+    }
+}
+
+/// Tells of servers whose connection is lost, sooner than any command fails.
+pub struct Losses {
+    client: Client,
+    errors: Receiver<(Error, Option<Server>)>,
+}
+
+impl Losses {
+    /// First and last slot of each range of the next server that is lost. None when there is no client any more.
+    pub async fn next(&mut self) -> Option<Vec<(u16, u16)>> {
+        loop {
+            match self.errors.recv().await {
+                Ok((_, Some(server))) => {
+                    let slots = self.slots_of(&server);
+                    if !slots.is_empty() {
+                        return Some(slots);
+                    }
+                }
+                // Who has missed some is told of the failures by commands.
+                Ok((_, None)) | Err(RecvError::Lagged(_)) => {}
+                Err(RecvError::Closed) => return None,
+            }
+        }
+    }
+
+    fn slots_of(&self, server: &Server) -> Vec<(u16, u16)> {
+        let routing = self.client.cached_cluster_state();
+        let ranges = routing.as_ref().map_or(&[][..], ClusterRouting::slots).iter();
+        ranges.filter(|range| range.primary == *server).map(|range| (range.start, range.end)).collect()
+    }
+}
+
+impl fmt::Debug for Losses {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Losses").finish_non_exhaustive()
     }
 }
 

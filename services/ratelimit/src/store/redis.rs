@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use platform::{
     Tasks,
-    redis::{Argument, Redis, Script, Unavailable},
+    redis::{Argument, Losses, Redis, Script, Unavailable},
 };
 
 use super::{
@@ -119,6 +119,11 @@ impl RedisStore {
         }
         let reply: Vec<i64> = self.redis.run(&self.check, keys, arguments).await?;
         answer(&reply, ask.items.len()).ok_or(Away)
+    }
+
+    /// The losses of connections from now on.
+    pub(crate) fn losses(&self) -> Losses {
+        self.redis.losses()
     }
 
     /// Whether the server that has `key` answers.

@@ -1,5 +1,7 @@
 //! Redis absent, killed and hung: limits go on in the pods, and come back by themselves.
 
+use std::time::Duration;
+
 use proto::{
     envoy::service::ratelimit::v3::rate_limit_response::Code,
     ratelimit::v1::{
@@ -100,6 +102,20 @@ async fn when_redis_is_killed_each_pod_grants_its_share() {
     }
     one.stop().await;
     other.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nobody_waits_for_the_answer_of_a_server_that_is_dead() {
+    let mut valkey = Valkey::started().await;
+    let world = World::waiting_on(&valkey, RULES).await;
+    until_redis_counts(&world, &valkey).await;
+    valkey.kill();
+    // One that was sent in the last moment waits; it is given up here.
+    until("the pod decides", async || {
+        tokio::time::timeout(Duration::from_secs(1), left(&world, "anna")).await.is_ok()
+    })
+    .await;
+    assert_eq!(admitted(&world, "anna", 15).await, 10);
 }
 
 #[tokio::test(flavor = "multi_thread")]

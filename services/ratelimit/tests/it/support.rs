@@ -57,6 +57,13 @@ impl World {
         Self::start_on(RedisArgs::new(vec![valkey.node().parse().unwrap()]), rules).await
     }
 
+    /// A service that waits for answers of a Valkey of its test's own for longer than any test does.
+    pub(crate) async fn waiting_on(valkey: &Valkey, rules: &str) -> Self {
+        let mut redis = RedisArgs::new(vec![valkey.node().parse().unwrap()]);
+        redis.redis_command_timeout = Duration::from_mins(10);
+        Self::start_on(redis, rules).await
+    }
+
     async fn start_on(redis: RedisArgs, rules: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("rules.yaml");
