@@ -10,6 +10,7 @@ use crate::{
 
 /// Tables with a company, by service.
 const TABLES: &[(&str, &[&str])] = &[
+    ("catalog", &["price_lists", "prices", "company_price_lists"]),
     ("orders", &["orders", "order_lines", "order_events", "idempotency"]),
     ("auth", &["companies", "users", "sessions", "idempotency"]),
     (
@@ -31,6 +32,11 @@ const TABLES: &[(&str, &[&str])] = &[
 
 /// A policy is asked once there is a row to judge.
 const ONE_ROW_EACH: &str = "
+    INSERT INTO catalog.categories (id, name) VALUES ('a', 'A');
+    INSERT INTO catalog.products (id, sku, name, category_id, price_minor, currency) VALUES (uuidv7(), 'A', 'A', 'a', 1, 'EUR');
+    INSERT INTO catalog.price_lists (id, name, currency) VALUES ('a', 'A', 'EUR');
+    INSERT INTO catalog.prices (price_list_id, sku, min_quantity, price_minor) VALUES ('a', 'A', 1, 1);
+    INSERT INTO catalog.company_price_lists (company_id, price_list_id) VALUES (uuidv7(), 'a');
     INSERT INTO orders.orders (id, company_id, buyer_id, state, currency, total_minor) VALUES (uuidv7(), uuidv7(), uuidv7(), 1, 'EUR', 1);
     INSERT INTO orders.order_lines (order_id, line_no, company_id, product_id, sku, name, quantity, price_minor)
         SELECT id, 1, company_id, uuidv7(), 'A', 'A', 1, 1 FROM orders.orders;
@@ -105,9 +111,39 @@ async fn without_a_company_every_table_refuses_loudly() {
 async fn every_table_with_a_company_forces_its_policies() {
     let database = Database::migrated().await;
     let lax = "SELECT count(*) FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid AND a.attname = 'company_id'
-                WHERE c.relnamespace::regnamespace::text IN ('jobs', 'auth', 'orders') AND c.relkind IN ('r', 'p') AND NOT c.relispartition
+                WHERE c.relnamespace::regnamespace::text IN ('catalog', 'jobs', 'auth', 'orders') AND c.relkind IN ('r', 'p') AND NOT c.relispartition
+                  AND c.oid <> 'catalog.idempotency'::regclass
                   AND NOT (c.relrowsecurity AND c.relforcerowsecurity)";
     assert_eq!(number(&database.admin().await, lax).await, 0);
+}
+
+#[tokio::test]
+async fn a_company_sees_its_own_price_list_and_no_other() {
+    let database = Database::migrated().await;
+    let admin = database.admin().await;
+    let (ours, theirs, nobody) = (Uuid::now_v7(), Uuid::now_v7(), Uuid::now_v7());
+    admin
+        .batch_execute(&format!(
+            "INSERT INTO catalog.categories (id, name) VALUES ('a', 'A');
+             INSERT INTO catalog.products (id, sku, name, category_id, price_minor, currency)
+             SELECT uuidv7(), 'S' || n, 'A', 'a', 1, 'EUR' FROM generate_series(1, 3) AS n;
+             INSERT INTO catalog.price_lists (id, name, currency) VALUES ('ours', 'A', 'EUR'), ('theirs', 'A', 'EUR'), ('free', 'A', 'EUR');
+             INSERT INTO catalog.prices (price_list_id, sku, min_quantity, price_minor)
+             VALUES ('ours', 'S1', 1, 1), ('theirs', 'S1', 1, 2), ('theirs', 'S2', 1, 2), ('free', 'S3', 1, 3);
+             INSERT INTO catalog.company_price_lists (company_id, price_list_id) VALUES ('{ours}', 'ours'), ('{theirs}', 'theirs')"
+        ))
+        .await
+        .unwrap();
+    let seen = "SELECT concat_ws(' ', (SELECT string_agg(id, '+' ORDER BY id) FROM price_lists),
+                                 (SELECT sum(price_minor) FROM prices), (SELECT count(*) FROM company_price_lists))";
+    for (company, expected) in [(ours, "ours 1 1"), (theirs, "theirs 4 1"), (nobody, "0")] {
+        let client = database.company("catalog", company).await;
+        assert_eq!(crate::support::text(&client, seen).await, expected);
+    }
+    for scope in ["seller", "system"] {
+        let client = database.wide("catalog", scope).await;
+        assert_eq!(crate::support::text(&client, seen).await, "free+ours+theirs 8 2", "{scope}");
+    }
 }
 
 #[tokio::test]
