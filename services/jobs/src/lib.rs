@@ -82,7 +82,7 @@ pub async fn serve(args: Args, mut ctx: Context) -> anyhow::Result<()> {
     let redis = ctx.redis(&args.redis).await?;
     let db = ctx.db(&args.database, redis).await?;
     let verifier = ctx.verifier(&args.auth, &db);
-    let objects = Objects::new(&args.report.objects_url, &db);
+    let objects = Objects::new(&args.report.objects_url, &db)?;
     let options = WorkerOptions {
         slots: usize::from(args.job_slots),
         drain_timeout: args.server.drain_timeout,

@@ -6,6 +6,7 @@
 mod args;
 mod database;
 mod folder;
+mod s3;
 
 use std::{fmt, io};
 
@@ -18,7 +19,7 @@ use platform::{
 use uuid::Uuid;
 
 pub use self::args::{InvalidObjectsUrl, ObjectsUrl};
-use self::{args::Place, database::Chunks, folder::Folder};
+use self::{args::Place, database::Chunks, folder::Folder, s3::Bucket};
 
 /// The largest piece that is written or read.
 pub(crate) const PIECE: usize = 256 << 10;
@@ -72,6 +73,7 @@ impl From<io::Error> for Error {
 pub(crate) enum Objects {
     Database(Chunks),
     Folder(Folder),
+    Bucket(Bucket),
 }
 
 /// A file that is being written.
@@ -79,15 +81,21 @@ pub(crate) enum Objects {
 pub(crate) enum Writer {
     Database(database::Writer),
     Folder(folder::Writer),
+    Bucket(s3::Writer),
 }
 
 impl Objects {
     /// The storage at `url`; `db` is where `database:` is.
-    pub(crate) fn new(url: &ObjectsUrl, db: &Db) -> Self {
-        match url.place() {
+    ///
+    /// # Errors
+    ///
+    /// What the environment says of the bucket can't be right.
+    pub(crate) fn new(url: &ObjectsUrl, db: &Db) -> anyhow::Result<Self> {
+        Ok(match url.place() {
             Place::Database => Self::Database(Chunks::new(db.clone())),
             Place::Folder(path) => Self::Folder(Folder::new(path.clone())),
-        }
+            Place::Bucket { name, prefix } => Self::Bucket(Bucket::from_env(name, prefix)?),
+        })
     }
 
     /// Begins a file.
@@ -95,6 +103,7 @@ impl Objects {
         Ok(match self {
             Self::Database(chunks) => Writer::Database(chunks.create(name)),
             Self::Folder(folder) => Writer::Folder(folder.create(name).await?),
+            Self::Bucket(bucket) => Writer::Bucket(bucket.create(name)),
         })
     }
 
@@ -104,6 +113,7 @@ impl Objects {
         match self {
             Self::Database(chunks) => chunks.clone().read(name).boxed(),
             Self::Folder(folder) => folder.read(name).boxed(),
+            Self::Bucket(bucket) => bucket.clone().read(name).boxed(),
         }
     }
 
@@ -112,6 +122,7 @@ impl Objects {
         match self {
             Self::Database(chunks) => chunks.delete(name).await,
             Self::Folder(folder) => folder.delete(name).await,
+            Self::Bucket(bucket) => bucket.delete(name).await,
         }
     }
 }
@@ -122,6 +133,7 @@ impl Writer {
         match self {
             Self::Database(writer) => writer.write(piece).await,
             Self::Folder(writer) => writer.write(piece).await,
+            Self::Bucket(writer) => writer.write(piece).await,
         }
     }
 
@@ -131,6 +143,15 @@ impl Writer {
             // Its pieces are committed one by one; the report's row, which is written after them, makes them a file.
             Self::Database(_) => Ok(()),
             Self::Folder(writer) => writer.finish().await,
+            Self::Bucket(writer) => writer.finish().await,
+        }
+    }
+
+    /// Gives the file up. What has been written under its name is left to [`Objects::delete`].
+    pub(crate) async fn abort(self) -> Result<(), Error> {
+        match self {
+            Self::Database(_) | Self::Folder(_) => Ok(()),
+            Self::Bucket(writer) => writer.abort().await,
         }
     }
 }

@@ -32,7 +32,8 @@ const PAGE: i32 = 100;
 /// How reports are made and stored.
 #[derive(clap::Args, Clone, Debug)]
 pub struct ReportArgs {
-    /// Where the files of reports lie: `database:`, or `file:///folder`, which all pods must share.
+    /// Where the files of reports lie: `database:`; `file:///folder`, which all pods must share; or `s3://bucket/prefix`, reached as the
+    /// variables `AWS_ENDPOINT`, `AWS_REGION`, `AWS_ACCESS_KEY_ID`, `AWS_SECRET_ACCESS_KEY`, `AWS_ALLOW_HTTP` and the like say.
     #[arg(long, env = "SIPUP_OBJECTS_URL", default_value = "database:")]
     pub objects_url: ObjectsUrl,
 
@@ -108,12 +109,22 @@ impl Reports {
         Ok(self.db.tx("reports.begin", &Access::system(), async |tx| store::begin(tx, name).await).await?)
     }
 
-    /// Writes the file. Pages are read one by one on the primary, behind the order that came last, and each in its own transaction:
-    /// one over all would hold back the vacuum of the whole database for as long as the report takes. The order of ids makes that as good,
-    /// because orders and lines are never removed and their ids don't change: each line comes once. What had been committed when the report was
-    /// asked for is in it; what is placed meanwhile may be.
     async fn write(&self, name: ObjectName, begun: &Begun, context: &JobContext) -> Result<Written, Failure> {
         let mut file = File::new(self.objects.create(name).await?, self.max_bytes);
+        match self.fill(&mut file, begun, context).await {
+            Ok(()) => file.finish().await,
+            Err(failure) => {
+                file.abort().await;
+                Err(failure)
+            }
+        }
+    }
+
+    /// Writes header and lines. Pages are read one by one on the primary, behind the order that came last, and each in its own
+    /// transaction: one over all would hold back the vacuum of the whole database for as long as the report takes. The order of ids makes
+    /// that as good, because orders and lines are never removed and their ids don't change: each line comes once. What had been committed
+    /// when the report was asked for is in it; what is placed meanwhile may be.
+    async fn fill(&self, file: &mut File, begun: &Begun, context: &JobContext) -> Result<(), Failure> {
         file.add(&lines::header()?, 0).await?;
         let mut cursor = Cursor::default();
         loop {
@@ -124,10 +135,9 @@ impl Reports {
                 .db
                 .tx("reports.page", &Access::system(), async |tx| store::lines(tx, begun, cursor, PAGE).await)
                 .await?;
-            let Some((lines, next)) = page else { return file.finish().await };
+            let Some((lines, next)) = page else { return Ok(()) };
             cursor = next;
-            let rows = lines.len();
-            file.add(&lines::encode(&lines)?, rows).await?;
+            file.add(&lines::encode(&lines)?, lines.len()).await?;
         }
     }
 

@@ -79,6 +79,31 @@ async fn an_attempt_that_was_overtaken_leaves_the_report_and_nothing_else_behind
 }
 
 #[tokio::test]
+async fn a_report_that_is_made_while_the_process_stops_is_made_by_the_next_with_its_attempt_not_spent() {
+    let office = Office::open().await;
+    let company = Uuid::now_v7();
+    office.place(company, 2, 2).await;
+    let token = office.token(Role::Buyer, company);
+    let mut other = office.connection().await;
+    let lock = other.transaction().await.unwrap();
+    lock.batch_execute("LOCK TABLE orders.orders").await.unwrap();
+    let report = office.ask(&token, days(1, 2)).await.unwrap();
+    until("the attempt has begun", async || {
+        office.number("SELECT count(*) FROM jobs.reports WHERE object_id IS NOT NULL").await == 1
+    })
+    .await;
+    let (database, ()) = futures::join!(office.close(), async { lock.commit().await.unwrap() });
+    let left = "SELECT (SELECT count(*) FROM jobs.report_chunks) + (SELECT count(*) FROM jobs.running)";
+    assert_eq!(other.query_one(left, &[]).await.unwrap().get::<_, i64>(0), 0);
+
+    let office = Office::reporting_on(database, report_args()).await;
+    let token = office.token(Role::Buyer, company);
+    assert_eq!(office.until_report(&token, &report.id, pb::ReportState::Ready).await.rows, 4);
+    assert_eq!(office.look(report.job_id.parse().unwrap()).await.1, 1);
+    office.stop().await;
+}
+
+#[tokio::test]
 async fn a_file_that_would_be_too_large_fails_in_words() {
     let office = Office::reporting(ReportArgs { report_max_bytes: 1_000, ..report_args() }).await;
     let company = Uuid::now_v7();

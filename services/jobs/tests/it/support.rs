@@ -187,6 +187,11 @@ impl Office {
         self.service.stop().await.unwrap();
     }
 
+    /// Another connection as a superuser.
+    pub(crate) async fn connection(&self) -> tokio_postgres::Client {
+        connect(&self.database).await
+    }
+
     /// Stops the service and keeps its database, for another one.
     pub(crate) async fn close(self) -> TestDatabase {
         self.service.stop().await.unwrap();

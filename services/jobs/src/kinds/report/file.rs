@@ -2,6 +2,7 @@
 
 use aws_lc_rs::digest;
 use bytes::BytesMut;
+use platform::status;
 
 use super::Failure;
 use crate::{
@@ -52,5 +53,15 @@ impl File {
             bytes: i64::try_from(self.bytes).unwrap_or(i64::MAX),
             sha256: Sha256::of(self.digest),
         })
+    }
+
+    /// Gives the file up.
+    pub(super) async fn abort(self) {
+        if let Err(error) = self.object.abort().await {
+            tracing::warn!(
+                error = status::chain(&error),
+                "parts of a file that nobody needs were not removed"
+            );
+        }
     }
 }
