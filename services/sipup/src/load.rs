@@ -39,6 +39,7 @@ const SEARCHES: usize = 5;
 const DEFAULT_OBJECTIVES: &str = "p99<100ms,success>99.99%";
 
 #[derive(Debug, clap::Args)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
 pub(crate) struct Args {
     /// Where the platform is reached, for gRPC and REST. Default: that of `--stack`.
     #[arg(long, required_unless_present_any = ["stack", "print_scenario"])]
