@@ -80,6 +80,12 @@ async fn post(token: &str, path: &str, body: &Value) -> Reply {
         .unwrap()
 }
 
+async fn get(token: &str, path: &str) -> Reply {
+    let (url, authorization) =
+        (format!("{}{path}", world().stack.url()), format!("authorization: Bearer {token}"));
+    curl(&["--header", &authorization, &url]).await.unwrap()
+}
+
 #[tokio::test]
 async fn a_company_sees_and_pays_what_was_agreed_with_it_and_another_the_list_price() {
     let stack = &world().stack;
@@ -122,11 +128,23 @@ async fn prices_and_orders_at_them_are_the_same_over_rest() {
     let reply = post(ours.token(), "/v1/orders", &order).await;
     assert_eq!(reply.json()["order"]["total"]["minorUnits"], "500", "{reply:?}");
     // The seller's side, too.
+    let read = async |path: &str| get(seller.token(), &format!("/v1/priceLists{path}")).await.json();
+    assert_eq!(read(&format!("/{list}")).await["priceList"]["currencyCode"], "EUR");
+    let prices = read(&format!("/{list}/prices?page_size=1")).await;
+    assert_eq!((&prices["prices"][0]["sku"], &prices["prices"][0]["minQuantity"]), (&json!(sku), &json!(1)));
+    let given = read(&format!("/{list}/assignments")).await;
+    let company = company_of(&ours).await;
+    assert_eq!(given["assignments"], json!([{"companyId": company, "priceListId": list}]));
+    assert!(read("?page_size=1").await["nextPageToken"].is_string());
+    assert_eq!(get(ours.token(), "/v1/priceLists").await.status, 403);
     let path = format!("/v1/priceLists/{list}/prices:batchSet");
     let body =
         json!({"changes": [{"sku": sku, "minQuantity": 10, "remove": true}, {"sku": "?", "remove": true}]});
     let reply = post(seller.token(), &path, &body).await.json();
     assert_eq!((&reply["removedCount"], &reply["rejectedCount"]), (&json!(1), &json!(1)), "{reply}");
+    let body = json!({"assignments": [{"companyId": company}]});
+    let reply = post(seller.token(), "/v1/priceLists:batchAssign", &body).await.json();
+    assert_eq!(reply["removedCount"], json!(1), "{reply}");
 }
 
 #[tokio::test]
