@@ -95,7 +95,8 @@ impl Engine {
         let started = self.began.elapsed();
         let key = Key { journey: Some(user.journey), step: call.step(), transport: call.transport(&user) };
         let sight = user.identity.shown_to(call.service());
-        let outcome = self.exchange(&mut user, &call).await;
+        // Boxed here, because what all kinds of calls need is large, and a task is moved several times before it runs.
+        let outcome = Box::pin(self.exchange(&mut user, &call)).await;
         let (number, ended) = (user.number, self.began.elapsed());
         self.recorder().ended(&Sample { key, user: number, intended, started, ended, outcome, sight });
         user
