@@ -89,7 +89,8 @@ fn pieces(mut bytes: Bytes) -> impl Iterator<Item = Bytes> {
 
 impl Writer {
     pub(super) async fn write(&mut self, piece: Bytes) -> Result<(), Error> {
-        Ok(self.0.put(piece).await?)
+        // Also where something is not found: then it is the bucket.
+        self.0.put(piece).await.map_err(|error| Error::Unavailable(io::Error::other(error)))
     }
 
     pub(super) async fn finish(mut self) -> Result<(), Error> {

@@ -25,6 +25,8 @@ struct Store {
     asked: Vec<String>,
     /// Refuses to complete uploads.
     refuses: bool,
+    /// Knows no bucket.
+    is_empty: bool,
 }
 
 type Shared = Arc<Mutex<Store>>;
@@ -43,6 +45,9 @@ async fn answer(State(shared): State<Shared>, request: Request) -> Response<Body
     store.asked.push(format!("{} {path}", parts.method));
     let xml = |text: &str| reply(StatusCode::OK, text.as_bytes());
     match (parts.method, query) {
+        (Method::POST | Method::PUT, _) if store.is_empty => {
+            reply(StatusCode::NOT_FOUND, b"<Error><Code>NoSuchBucket</Code></Error>")
+        }
         (Method::POST, "uploads" | "uploads=") => {
             store.uploads.insert(path, Vec::new());
             xml(
@@ -171,6 +176,21 @@ async fn a_refusal_is_not_taken_for_a_missing_file() {
     for _ in 0..40 {
         writer.write(vec![7; PIECE].into()).await.unwrap();
     }
+    assert!(matches!(writer.finish().await, Err(Error::Unavailable(_))));
+}
+
+#[tokio::test]
+async fn a_bucket_that_is_missing_is_not_taken_for_a_report_that_was_removed() {
+    let (server, bucket) = bucket().await;
+    lock(&server).is_empty = true;
+    let mut writer = bucket.create(name());
+    let mut outcome = Ok(());
+    for _ in 0..40 {
+        outcome = outcome.and(writer.write(vec![7; PIECE].into()).await);
+    }
+    assert!(matches!(outcome, Err(Error::Unavailable(_))), "{outcome:?}");
+    let mut writer = bucket.create(name());
+    writer.write(Bytes::from_static(b"small")).await.unwrap();
     assert!(matches!(writer.finish().await, Err(Error::Unavailable(_))));
 }
 
