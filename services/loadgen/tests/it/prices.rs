@@ -36,12 +36,7 @@ async fn every_second_company_gets_prices_of_its_own_and_each_is_judged() {
     let (stub, folder) = stub(Behaviour::default()).await;
     let plan = agreeing(&stub.url(), &folder);
     let report = run(&plan).await;
-    assert_eq!(
-        (report.counts.right, report.counts.dropped),
-        (report.counts.offered, 0),
-        "{}",
-        report.problems()
-    );
+    assert_eq!(report.counts.right, report.counts.ended(), "{}", report.problems());
     assert_eq!(report.environment["prices of companies"], "price list sipup-load-eur for 2 of 4 companies");
     let unagreed = "No company had prices of its own";
     assert!(!report.cautions.iter().any(|caution| caution.starts_with(unagreed)), "{:?}", report.cautions);
@@ -55,7 +50,7 @@ async fn every_second_company_gets_prices_of_its_own_and_each_is_judged() {
 
     // A run that doesn't agree prices expects nothing of companies that may have some.
     let report = run(&Plan { agree_prices: false, ..plan }).await;
-    assert_eq!(report.counts.right, report.counts.offered, "{}", report.problems());
+    assert_eq!(report.counts.right, report.counts.ended(), "{}", report.problems());
     assert!(report.cautions.iter().any(|caution| caution.starts_with(unagreed)), "{:?}", report.cautions);
     stub.stop().await;
 }

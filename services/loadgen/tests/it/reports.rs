@@ -14,7 +14,7 @@ async fn a_report_is_waited_for_click_by_click_and_fetched_once_it_is_ready() {
     plan.scenario = only(STEPS);
     plan.users = 10;
     let report = run(&plan).await;
-    assert_eq!(report.counts.right, report.counts.offered, "{}", report.problems());
+    assert_eq!(report.counts.right, report.counts.ended(), "{}", report.problems());
     let calls = stub.seen().calls;
     // The stub's reports are ready at the second look.
     assert!(calls["DownloadReport"] > 5, "{calls:?}");
@@ -33,7 +33,7 @@ async fn a_report_that_is_one_too_many_is_declined_and_nobody_waits_for_it() {
     plan.users = 10;
     let report = run(&plan).await;
     let (counts, calls) = (report.counts, stub.seen().calls);
-    assert_eq!((counts.declined, counts.answered()), (calls["CreateReport"], counts.offered), "{counts:?}");
+    assert_eq!((counts.declined, counts.answered()), (calls["CreateReport"], counts.ended()), "{counts:?}");
     assert!(calls["ListReports"] > 0 && !calls.contains_key("GetReport"), "{calls:?}");
     stub.stop().await;
 }
