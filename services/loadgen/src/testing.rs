@@ -2,6 +2,7 @@
 //! checked against.
 
 mod inventory;
+mod orders;
 mod platform;
 mod prices;
 mod reports;

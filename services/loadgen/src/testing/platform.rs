@@ -24,7 +24,7 @@ use serde_json::json;
 use tonic::{Request, Response, Status, metadata::MetadataMap, service::Routes};
 use uuid::Uuid;
 
-use super::{Lie, Shared, prices::Prices, reports::Made, watch::watch};
+use super::{Lie, Shared, prices::Prices, reports::Made};
 
 /// When every product of the stub was last changed, in seconds since 1970.
 const CHANGED: i64 = 1_750_000_000;
@@ -64,7 +64,7 @@ impl Platform {
         self.shared.behaviour.lie
     }
 
-    fn lies(&self, lie: Lie) -> bool {
+    pub(super) fn lies(&self, lie: Lie) -> bool {
         self.lie() == Some(lie)
     }
 
@@ -111,7 +111,11 @@ impl Platform {
         }
     }
 
-    fn order(&self, owner: (String, String), request: &orders::CreateOrderRequest) -> orders::Order {
+    pub(super) fn order(
+        &self,
+        owner: (String, String),
+        request: &orders::CreateOrderRequest,
+    ) -> orders::Order {
         let line = |(index, item): (usize, &orders::OrderItem)| {
             let unit_price = self.prices().unit_price(&owner.1, (&item.sku, item.quantity), self.lie())
                 + i64::from(self.lies(Lie::OtherCharge));
@@ -159,7 +163,7 @@ impl Platform {
         self.reports.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn orders(&self) -> std::sync::MutexGuard<'_, HashMap<String, orders::Order>> {
+    pub(super) fn orders(&self) -> std::sync::MutexGuard<'_, HashMap<String, orders::Order>> {
         self.orders.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -353,67 +357,5 @@ impl catalog_server::CatalogService for Platform {
 
     async fn delete_category(&self, _: Request<catalog::DeleteCategoryRequest>) -> Reply<()> {
         Err(Status::unimplemented("not in the stub"))
-    }
-}
-
-#[tonic::async_trait]
-impl orders_server::OrderService for Platform {
-    type WatchOrderStream = tonic::codegen::BoxStream<orders::WatchOrderResponse>;
-
-    async fn create_order(
-        &self,
-        request: Request<orders::CreateOrderRequest>,
-    ) -> Reply<orders::CreateOrderResponse> {
-        self.shared.count("CreateOrder");
-        let (owner, request) = (owner(request.metadata())?, request.into_inner());
-        let known = self.orders().get(&request.request_id).cloned();
-        let order =
-            known.filter(|_| !self.lies(Lie::SecondOrder)).unwrap_or_else(|| self.order(owner, &request));
-        let mut orders = self.orders();
-        orders.insert(order.id.clone(), order.clone());
-        orders.insert(request.request_id, order.clone());
-        Ok(Response::new(orders::CreateOrderResponse { order: Some(order) }))
-    }
-
-    async fn get_order(&self, request: Request<orders::GetOrderRequest>) -> Reply<orders::GetOrderResponse> {
-        self.shared.count("GetOrder");
-        let order =
-            self.orders().get(&request.into_inner().id).cloned().filter(|_| !self.lies(Lie::LostOrder));
-        let order = order.ok_or_else(|| Status::not_found("no such order"))?;
-        Ok(Response::new(orders::GetOrderResponse { order: Some(order) }))
-    }
-
-    async fn list_orders(
-        &self,
-        request: Request<orders::ListOrdersRequest>,
-    ) -> Reply<orders::ListOrdersResponse> {
-        self.shared.count("ListOrders");
-        let (_, company) = owner(request.metadata())?;
-        let mut orders = self.orders_of(&company);
-        orders.truncate(usize::try_from(request.into_inner().page_size).unwrap_or(50));
-        Ok(Response::new(orders::ListOrdersResponse { orders, next_page_token: String::new() }))
-    }
-
-    async fn cancel_order(
-        &self,
-        _: Request<orders::CancelOrderRequest>,
-    ) -> Reply<orders::CancelOrderResponse> {
-        Err(Status::unimplemented("not in the stub"))
-    }
-
-    async fn ship_order(&self, _: Request<orders::ShipOrderRequest>) -> Reply<orders::ShipOrderResponse> {
-        Err(Status::unimplemented("not in the stub"))
-    }
-
-    async fn watch_order(
-        &self,
-        request: Request<orders::WatchOrderRequest>,
-    ) -> Reply<Self::WatchOrderStream> {
-        self.shared.count("WatchOrder");
-        let request = request.into_inner();
-        if !self.orders().contains_key(&request.id) {
-            return Err(Status::not_found("no such order"));
-        }
-        watch(&self.shared.behaviour, &request).map(Response::new)
     }
 }
