@@ -4,10 +4,9 @@
 #   headline.sh READY_FILE FOLDER [OPTION...]
 #
 # READY_FILE is that of a running `sipup up --ready-file`; each OPTION goes to `sipup load`, so that the limits of `up --limits` meet as
-# many users as there are: --identities 20000 --signing-keys DATA_FOLDER/secrets/signing-keys. SIPUP names the program; RATES, SECONDS_EACH, KNEE_FROM (calls per second,
-# empty: no search), KNEE_SECONDS (of each trial) and
-# WARM_UP (before measuring) are what they say. Refuses to begin while others use the processor, because figures
-# would be theirs as well; ANYWAY=1 begins all the same.
+# many users as there are: --identities 20000 --signing-keys DATA_FOLDER/secrets/signing-keys. SIPUP names the program; RATES,
+# SECONDS_EACH, WARM_UP (before measuring), KNEE_FROM (calls per second; empty: no search) and KNEE_SECONDS (of each trial) are what they
+# say. Refuses to begin while others use the processor, because figures would be theirs as well; ANYWAY=1 begins all the same.
 set -euo pipefail
 
 ready=${1:?usage: headline.sh READY_FILE FOLDER [OPTION...]}
